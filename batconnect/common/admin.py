@@ -1,0 +1,121 @@
+"""Screens for people and the audit trail, and the look of other libraries' screens made one with ours."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin
+from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
+from django.contrib.auth.models import Group
+from django.http import HttpRequest
+
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
+from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import BooleanRadioFilter, RangeDateTimeFilter
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from .models import SYSTEM_USERNAME, AuditEntry, User
+from .screens import Cell, Detail, ReadOnlyAdmin, Table, moment, moment_column, text_column
+
+for technical in (AccessAttempt, AccessFailureLog, AccessLog, BlacklistedToken, OutstandingToken, Group):
+    if admin.site.is_registered(technical):
+        admin.site.unregister(technical)
+
+
+@admin.register(User)
+class UserAdmin(BaseUserAdmin, ModelAdmin):  # type: ignore[type-arg,misc]
+    """Staff. Nobody is deleted, for postings name their maker: clear `active` instead."""
+
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ("username", "first_name", "last_name", "email", "is_active", "is_staff", "is_superuser")
+    list_filter = (("is_active", BooleanRadioFilter), ("is_superuser", BooleanRadioFilter))
+    list_filter_submit = True
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_change_permission(request, obj) and not (obj and obj.username == SYSTEM_USERNAME)
+
+
+@admin.register(Group)
+class GroupAdmin(BaseGroupAdmin, ModelAdmin):  # type: ignore[type-arg,misc]
+    """Roles: named sets of permissions."""
+
+
+@admin.register(AccessAttempt)
+class AccessAttemptAdmin(ReadOnlyAdmin):
+    """Failed log-ins that count towards a lock. Deleting one unlocks the person before the lock runs out."""
+
+    list_display = (
+        text_column("username", "User name", ordering="username"),
+        text_column("ip_address", "Address"),
+        text_column("failures_since_start", "Failures"),
+        moment_column("attempt_time", "Last try", ordering="attempt_time"),
+    )
+    search_fields = ("username", "ip_address")
+    actions = ["delete_selected"]  # type: ignore[assignment]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return admin.ModelAdmin.has_delete_permission(self, request, obj)
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnlyAdmin):
+    """Who did what, when, to what. Searched by the exact subject, or by the person."""
+
+    list_display = (
+        moment_column("at", "When"),
+        text_column("actor__username", "Who"),
+        text_column("action", "What"),
+        text_column("subject", "On"),
+        text_column("case_no", "Case"),
+    )
+    list_filter = ("automatic", ("at", RangeDateTimeFilter))
+    list_select_related = ("actor",)
+    search_fields = ("=subject", "=action", "=case_no", "=actor__username")
+    search_help_text = "Subject (posting:0190…), action, case number or user name, as written"
+    ordering = ("-id",)
+
+    def detail(self, request: HttpRequest, record: AuditEntry) -> Detail:
+        return Detail(
+            title=record.action,
+            subtitle=record.subject,
+            badges=[("automatic", "info")] if record.automatic else [],
+            facts=[
+                ("When", Cell(moment(record.at))),
+                ("Who", Cell(str(record.actor))),
+                ("Case", Cell(record.case_no or "–")),
+            ],
+            tables=[
+                Table(
+                    "What changed",
+                    ["Field", "Before", "After"],
+                    _changes(record.before or {}, record.after or {}),
+                    empty="Nothing but the event itself was kept.",
+                )
+            ],
+        )
+
+
+def _changes(before: dict[str, Any], after: dict[str, Any]) -> Sequence[Sequence[Cell]]:
+    names = [*before, *(name for name in after if name not in before)]
+    return [
+        [
+            Cell(name.replace("_", " ").capitalize()),
+            Cell(_shown(before.get(name)), look="muted"),
+            Cell(_shown(after.get(name))),
+        ]
+        for name in names
+    ]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return "; ".join(_shown(part) for part in value) or "–"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_shown(part)}" for name, part in value.items())
+    return "–" if value in (None, "") else str(value)

@@ -1,0 +1,15 @@
+"""Triggers for tables whose history must stand: declare one of these lists in a model's `Meta.triggers`."""
+
+import pgtrigger
+
+NEVER_DELETED = [
+    pgtrigger.Protect(name="no_delete", operation=pgtrigger.Delete),
+    pgtrigger.Trigger(
+        name="no_truncate",
+        level=pgtrigger.Statement,
+        when=pgtrigger.Before,
+        operation=pgtrigger.Truncate,
+        func="RAISE EXCEPTION 'TRUNCATE of % is refused: its history must stand', TG_TABLE_NAME;",
+    ),
+]
+APPEND_ONLY = [*NEVER_DELETED, pgtrigger.Protect(name="no_update", operation=pgtrigger.Update)]
