@@ -1,0 +1,2 @@
+DROP SEQUENCE ledger_posting_seq;
+DROP FUNCTION uuid7();

@@ -1,0 +1,139 @@
+"""Weeks that were run and closed, and the DTR (driver transaction report) each lease got for them."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+import pgtrigger
+
+from batconnect.common.protection import APPEND_ONLY, NEVER_DELETED
+
+from .driver_ledger import MONEY, DriverAccount, LedgerPosting
+from .payments import PaymentMethod
+
+
+class WeeklyRun(models.Model):
+    """The run of one week, named by its Sunday. Once CLOSED the week takes no posting dated inside it.
+
+    Weeks close in order and never reopen; the database holds both.
+    """
+
+    class Status(models.TextChoices):
+        OPEN = "OPEN", "Started"
+        INSTALLMENTS_POSTED = "INSTALLMENTS_POSTED", "Installments posted"
+        CLOSED = "CLOSED", "Closed"
+
+    week = models.DateField(primary_key=True)
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.OPEN)
+    started_at = models.DateTimeField(auto_now_add=True)
+    started_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    installments_posted = models.PositiveIntegerField(default=0)
+    closed_at = models.DateTimeField(null=True)
+    result = models.JSONField(null=True)
+
+    class Meta:
+        db_table = "weekly_run"
+        ordering = ["-week"]
+        constraints = [
+            models.CheckConstraint(condition=Q(week__week_day=1), name="weekly_run_starts_on_sunday"),
+            models.CheckConstraint(
+                condition=~Q(status="CLOSED") | Q(closed_at__isnull=False, result__isnull=False),
+                name="weekly_run_closed_has_result",
+            ),
+        ]
+        permissions = [("run_week", "Can preview and run the weekly settlement")]
+        triggers = NEVER_DELETED
+
+    def __str__(self) -> str:
+        return f"week of {self.week}"
+
+
+class DTR(models.Model):
+    """One lease's report for one week, frozen: everything on it is in `data` and `trips`, as it was then.
+
+    `still_open` repeats, per category, what the next DTR starts from. Movements are told apart by
+    `through_posting_seq` and `through_allocation_id`: the last of each that this report has seen.
+    Only `status` ever changes: FINALIZED when frozen, PAID, and FINALIZED again when a payment comes back.
+    """
+
+    class Status(models.TextChoices):
+        DRAFT = "DRAFT", "Draft"
+        FINALIZED = "FINALIZED", "Finalized"
+        PAID = "PAID", "Paid"
+
+    number = models.CharField(max_length=20, unique=True)
+    account = models.ForeignKey(
+        DriverAccount, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="dtrs"
+    )
+    driver = models.ForeignKey(
+        "leases.Driver", on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="dtrs"
+    )
+    lease = models.ForeignKey(
+        "leases.Lease", on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="dtrs"
+    )
+    week = models.DateField()
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.FINALIZED)
+    gross_earnings = models.DecimalField(**MONEY)
+    taxes = models.DecimalField(**MONEY)
+    allocated = models.DecimalField(**MONEY)
+    net_pay = models.DecimalField(**MONEY)
+    open_debits = models.DecimalField(**MONEY)
+    open_credits = models.DecimalField(**MONEY)
+    still_open = models.JSONField()
+    data = models.JSONField()
+    trips = models.JSONField()
+    payout = models.OneToOneField(
+        LedgerPosting, on_delete=models.PROTECT, null=True, db_constraint=False, related_name="dtr"
+    )
+    through_posting_seq = models.BigIntegerField()
+    through_allocation_id = models.BigIntegerField()
+    frozen_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "dtr"
+        verbose_name = "DTR"
+        ordering = ["-week", "number"]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "week"], name="dtr_one_per_account_and_week"),
+            models.CheckConstraint(condition=Q(net_pay__gte=0), name="dtr_net_pay_not_negative"),
+            models.CheckConstraint(
+                condition=Q(net_pay=0, payout__isnull=True) | Q(net_pay__gt=0, payout__isnull=False),
+                name="dtr_net_pay_has_payout",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["week", "number"], name="dtr_week_idx"),
+            models.Index(fields=["lease", "week"], name="dtr_lease_idx"),
+        ]
+        permissions = [("pay_dtr", "Can record a DTR as paid or returned")]
+        triggers = [*NEVER_DELETED, pgtrigger.ReadOnly(name="only_status_changes", exclude=["status"])]
+
+    def __str__(self) -> str:
+        return self.number
+
+
+class DTRPayment(models.Model):
+    """A DTR's net pay handed over, or come back; append-only. The DTR's status follows the last one."""
+
+    class Kind(models.TextChoices):
+        PAID = "PAID", "Paid"
+        RETURNED = "RETURNED", "Returned"
+
+    dtr = models.ForeignKey(DTR, on_delete=models.PROTECT, related_name="payments")
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    method = models.CharField(max_length=5, choices=PaymentMethod.choices, blank=True)
+    method_reference = models.CharField(max_length=60, blank=True)
+    amount = models.DecimalField(**MONEY)
+    on = models.DateField()
+    reason = models.CharField(max_length=500, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        db_table = "dtr_payment"
+        ordering = ["id"]
+        constraints = [models.CheckConstraint(condition=Q(amount__gt=0), name="dtr_payment_positive")]
+        triggers = APPEND_ONLY
+
+    def __str__(self) -> str:
+        return f"{self.dtr_id} {self.kind} {self.amount}"

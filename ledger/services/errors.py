@@ -1,0 +1,82 @@
+"""The base of the ledger's own errors, and the translation of what the database refuses.
+
+The database is where most rules are held, so that is where most refusals come from; here they get their code
+and their sentence.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import DatabaseError
+
+from batconnect.common.errors import BatConnectError
+from batconnect.common.transactions import sqlstate
+
+
+class LedgerError(BatConnectError):
+    code = "ledger.error"
+
+
+class DuplicateReference(LedgerError):
+    code, status = "posting.duplicate_reference", 409
+    message = "{category} reference {reference_id} was posted before; a reference is used once, for ever."
+
+
+class ClosedPeriod(LedgerError):
+    code, status = "period.closed", 409
+    message = "{date} is in a closed week; weeks are closed through {closed_through}. Choose a later date."
+
+
+class UnknownAccount(LedgerError):
+    code, status = "account.unknown", 404
+    message = "There is no such driver account."
+
+
+class AmountTooLarge(LedgerError):
+    code, status = "amount.too_large", 400
+    message = "The amount, or the balance it leads to, is larger than the ledger holds."
+
+
+class Refused(LedgerError):
+    """A rule held only by the database was broken: a fault of the caller's code, told plainly."""
+
+    code, status = "ledger.refused", 409
+    message = "The ledger refused this: {reason}."
+
+
+_KEY = re.compile(r"=\((?P<category>[A-Z_]+), (?P<reference>.*)\) already exists")
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn what the ledger's constraints and triggers raise into the errors above; let the rest pass."""
+    try:
+        yield
+    except DatabaseError as error:
+        raised = _translate(error)
+        if raised is None:
+            raise
+        raise raised from error
+
+
+def _translate(error: DatabaseError) -> LedgerError | None:
+    diagnostics: Any = getattr(error.__cause__, "diag", None)
+    constraint = getattr(diagnostics, "constraint_name", None)
+    detail = getattr(diagnostics, "message_detail", None) or ""
+    state = sqlstate(error)
+    if constraint == "ledger_posting_reference_once":
+        key = _KEY.search(detail)
+        category, reference = (key["category"], key["reference"]) if key else ("This", "?")
+        return DuplicateReference(category=category, reference_id=reference)
+    if state == "BC001":
+        return ClosedPeriod(**json.loads(detail))
+    if state == "23502" and getattr(diagnostics, "column_name", None) == "driver_id":
+        return UnknownAccount()
+    if state == "22003":
+        return AmountTooLarge()
+    if state.startswith("BC") or constraint == "ledger_balance_between_zero_and_original":
+        return Refused(reason=diagnostics.message_primary)
+    return None

@@ -1,0 +1,304 @@
+"""The weekly run: installments, settlement, DTRs, and the closing of the week; safe to kill and to repeat.
+
+Accounts are worked in chunks, one transaction each, from taxes to DTR. A DTR is the mark that an account is
+done, so a run that was killed goes on with the accounts that have none. Only one run works at a time. How the
+steps hang together is told in `ledger/README.md`.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import date, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import F, Max
+from django.utils import timezone
+
+from batconnect.common import audit
+from batconnect.common.models import User
+from batconnect.common.numbers import reserve_numbers
+from batconnect.common.transactions import money_transaction
+from batconnect.common.weeks import WEEK, check_sunday, installments_due_through, saturday_of, sunday_of
+
+from ..models import WeeklyRun
+from .accounts import lock_accounts
+from .earnings import apply_weekly_earnings
+from .errors import LedgerError, translated
+from .installments import InstallmentSource, register_source, registered_sources
+from .obligations import create_obligations
+from .statements import freeze_dtrs
+
+__all__ = ["post_scheduled_installments", "register_source", "run_week", "week_to_run"]
+
+Progress = Callable[[str, int, int], None]
+
+CHUNK_OF_ACCOUNTS = 1_000
+CHUNK_OF_INSTALLMENTS = 5_000
+# Session-level, one for all weeks: the key of "a weekly run is at work".
+RUN_LOCK = 7305110222
+
+ACCOUNTS_TO_RUN = """
+SELECT a.id
+  FROM driver_account a
+  JOIN lease l ON l.id = a.lease_id
+  LEFT JOIN LATERAL (
+    SELECT d.week, d.through_posting_seq FROM dtr d WHERE d.account_id = a.id ORDER BY d.week DESC LIMIT 1
+  ) last ON true
+ WHERE last.week IS DISTINCT FROM %(week)s
+   AND (
+     (l.status <> 'CANCELLED' AND l.starts_on <= %(saturday)s AND (l.ends_on IS NULL OR l.ends_on >= %(week)s))
+     OR EXISTS (SELECT FROM ledger_balance b WHERE b.account_id = a.id AND b.status = 'OPEN')
+     OR EXISTS (SELECT FROM trip_total t
+                 WHERE t.account_id = a.id AND t.settled_week IS NULL AND t.week <= %(week)s)
+     OR EXISTS (SELECT FROM ledger_posting p
+                 WHERE p.account_id = a.id AND p.seq > coalesce(last.through_posting_seq, 0))
+   )
+ ORDER BY a.id
+"""
+
+RESULT = """
+SELECT count(DISTINCT lease_id), coalesce(sum(gross_earnings), 0.00), coalesce(sum(taxes), 0.00),
+       coalesce(sum(allocated), 0.00), coalesce(sum(net_pay), 0.00), coalesce(sum(open_debits), 0.00), count(*)
+  FROM dtr WHERE week = %s
+"""
+
+
+class WeekNotEnded(LedgerError):
+    code, status = "week.not_ended", 409
+    message = "The week of {week} ends on {saturday}; run it from {first_day} on."
+
+
+class WeekOutOfOrder(LedgerError):
+    code, status = "week.out_of_order", 409
+    message = "Weeks close in order: the next one to run is {expected}, not {week}."
+
+
+class RunInProgress(LedgerError):
+    code, status = "week.run_in_progress", 409
+    message = "A weekly run is at work already; watch that one, or try again when it has ended."
+
+
+def week_to_run(*, today: date) -> date | None:
+    """The oldest week that has ended and is not closed; before any run ever, the one that ended last.
+
+    None when every week that has ended is closed.
+    """
+    last_closed = _last_closed()
+    week = last_closed + WEEK if last_closed else _started_first() or sunday_of(today) - WEEK
+    return week if saturday_of(week) < today else None
+
+
+def post_scheduled_installments(
+    *, week: date, today: date, actor: User, progress: Progress | None = None
+) -> int:
+    """The 05:00 step: every installment due by the Saturday after the run's Sunday becomes an obligation.
+
+    Returns how many the week's run has posted in all. A week that is closed already is left as it is. Raises
+    NotASunday, WeekNotEnded, WeekOutOfOrder, RunInProgress.
+    """
+    with _run_lock():
+        run = _open_run(week=week, today=today, actor=actor)
+        if run.status != WeeklyRun.Status.CLOSED:
+            _post_installments(run, actor, progress or _silent)
+        return WeeklyRun.objects.values_list("installments_posted", flat=True).get(pk=week)
+
+
+def run_week(
+    *,
+    week: date,
+    today: date,
+    actor: User,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+    workers: int | None = None,
+) -> dict[str, Any]:
+    """Run a week to its end and close it, or say what that would give (`dry_run`, nothing kept).
+
+    Returns {week, leases, installments_posted, earnings, taxes, allocated, net_pay, open_receivables, dtrs},
+    amounts as strings. A closed week gives its stored result again. `workers` connections share the work.
+    Raises NotASunday, WeekNotEnded, WeekOutOfOrder, RunInProgress. Source: domain.md, the weekly run.
+    """
+    progress = progress or _silent
+    with _run_lock():
+        if not dry_run:
+            return _run(week, today, actor, progress, workers or settings.WEEKLY_RUN_WORKERS)
+        with transaction.atomic():
+            # On this connection alone: others would not see what is only tried out.
+            result = _run(week, today, actor, progress, workers=1)
+            transaction.set_rollback(True)
+        return result
+
+
+def _run(week: date, today: date, actor: User, progress: Progress, workers: int) -> dict[str, Any]:
+    run = _open_run(week=week, today=today, actor=actor)
+    if run.status == WeeklyRun.Status.CLOSED:
+        return dict(run.result or {})
+    if run.status == WeeklyRun.Status.OPEN:
+        _post_installments(run, actor, progress)
+    while True:
+        _settle_accounts(week, actor, progress, workers)
+        result = _close(week, actor)
+        if result is not None:
+            progress("Closed", 1, 1)
+            return result
+
+
+def _open_run(*, week: date, today: date, actor: User) -> WeeklyRun:
+    check_sunday(week)
+    closed = WeeklyRun.objects.filter(week=week, status=WeeklyRun.Status.CLOSED).first()
+    if closed:
+        return closed
+    if today <= saturday_of(week):
+        raise WeekNotEnded(week=week, saturday=saturday_of(week), first_day=week + WEEK)
+    last_closed = _last_closed()
+    expected = last_closed + WEEK if last_closed else _started_first() or week
+    if week != expected:
+        raise WeekOutOfOrder(week=week, expected=expected)
+    run, created = WeeklyRun.objects.get_or_create(week=week, defaults={"started_by": actor})
+    if created:
+        audit.record(actor=actor, action="week.started", subject=f"week:{week}")
+    return run
+
+
+def _last_closed() -> date | None:
+    return WeeklyRun.objects.filter(status=WeeklyRun.Status.CLOSED).aggregate(last=Max("week"))["last"]
+
+
+def _started_first() -> date | None:
+    """The first week ever started: once begun, it is the one that decides the calendar."""
+    return WeeklyRun.objects.order_by("week").values_list("week", flat=True).first()
+
+
+def _post_installments(run: WeeklyRun, actor: User, progress: Progress) -> None:
+    through = installments_due_through(run.week)
+    for source in registered_sources():
+        progress(f"Installments: {source.name}", 0, 0)
+        source.prepare(through=through)
+        posted = 0
+        while count := _post_some(source, run.week, through, actor):
+            posted += count
+            progress(f"Installments: {source.name}", posted, posted)
+    WeeklyRun.objects.filter(pk=run.week).update(status=WeeklyRun.Status.INSTALLMENTS_POSTED)
+
+
+@money_transaction
+def _post_some(source: InstallmentSource, week: date, through: date, actor: User) -> int:
+    due = source.due(through=through, limit=CHUNK_OF_INSTALLMENTS)
+    if not due:
+        return 0
+    posted = create_obligations(
+        obligations=[installment.obligation for installment in due],
+        actor=actor,
+        on=saturday_of(week),
+        accounting_date=saturday_of(week),
+        run_week=week,
+    )
+    source.mark_posted(
+        [(installment.source_id, made.posting_id) for installment, made in zip(due, posted, strict=True)]
+    )
+    WeeklyRun.objects.filter(pk=week).update(installments_posted=F("installments_posted") + len(due))
+    return len(due)
+
+
+def _settle_accounts(week: date, actor: User, progress: Progress, workers: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(ACCOUNTS_TO_RUN, {"week": week, "saturday": saturday_of(week)})
+        accounts = [row[0] for row in cursor.fetchall()]
+    if not accounts:
+        return
+    numbers = _reserve_dtr_numbers(week, len(accounts))
+    chunks = [
+        dict(zip(accounts[i : i + CHUNK_OF_ACCOUNTS], numbers[i : i + CHUNK_OF_ACCOUNTS], strict=True))
+        for i in range(0, len(accounts), CHUNK_OF_ACCOUNTS)
+    ]
+    done = 0
+    progress("Settling leases", done, len(accounts))
+    for chunk in _each_done(chunks, week, actor.pk, workers):
+        done += len(chunk)
+        progress("Settling leases", done, len(accounts))
+
+
+def _each_done(
+    chunks: Sequence[dict[int, str]], week: date, actor_id: int, workers: int
+) -> Iterator[dict[int, str]]:
+    """Settle the chunks, on this connection or shared among several, and yield each as it is committed."""
+    if workers <= 1 or len(chunks) == 1 or connection.in_atomic_block:
+        for chunk in chunks:
+            _settle_chunk(numbers=chunk, week=week, actor_id=actor_id)
+            yield chunk
+        return
+
+    def settle(chunk: dict[int, str]) -> dict[int, str]:
+        try:
+            _settle_chunk(numbers=chunk, week=week, actor_id=actor_id)
+        finally:
+            connection.close()  # this thread's own
+        return chunk
+
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        yield from pool.map(settle, chunks)
+
+
+@money_transaction
+def _settle_chunk(*, numbers: dict[int, str], week: date, actor_id: int) -> None:
+    lock_accounts(numbers)
+    allocated = apply_weekly_earnings(account_ids=list(numbers), week=week, actor_id=actor_id)
+    freeze_dtrs(numbers=numbers, week=week, allocated=allocated)
+
+
+@transaction.atomic
+def _reserve_dtr_numbers(week: date, count: int) -> Sequence[str]:
+    # Committed at once, so that chunks do not wait for each other on the counter; a killed run leaves a gap.
+    return reserve_numbers(prefix="DTR", year=saturday_of(week).year, count=count)
+
+
+@money_transaction
+def _close(week: date, actor: User) -> dict[str, Any] | None:
+    """Close the week and keep its result; None when accounts turned up meanwhile that still need their DTR."""
+    with translated(), connection.cursor() as cursor:
+        # Waits for postings under way, and holds new ones back until the week is closed.
+        cursor.execute("SELECT pg_advisory_xact_lock(ledger_calendar_lock())")
+        cursor.execute(ACCOUNTS_TO_RUN, {"week": week, "saturday": saturday_of(week)})
+        if cursor.fetchone():
+            return None
+        cursor.execute(RESULT, [week])
+        leases, earnings, taxes, allocated, net_pay, receivables, dtrs = cursor.fetchone()
+    run = WeeklyRun.objects.get(pk=week)
+    run.result = {
+        "week": str(week),
+        "leases": leases,
+        "installments_posted": run.installments_posted,
+        "earnings": str(earnings),
+        "taxes": str(taxes),
+        "allocated": str(allocated),
+        "net_pay": str(net_pay),
+        "open_receivables": str(receivables),
+        "dtrs": dtrs,
+    }
+    run.status = WeeklyRun.Status.CLOSED
+    run.closed_at = timezone.now()
+    with translated():
+        run.save()
+    audit.record(actor=actor, action="week.closed", subject=f"week:{week}", after=run.result)
+    return dict(run.result)
+
+
+@contextmanager
+def _run_lock() -> Iterator[None]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [RUN_LOCK])
+        if not cursor.fetchone()[0]:
+            raise RunInProgress
+    try:
+        yield
+    finally:
+        # After a lost connection there is nothing to unlock: the server has done it.
+        if connection.connection is not None and not connection.connection.closed and connection.is_usable():
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [RUN_LOCK])
+
+
+def _silent(step: str, done: int, total: int) -> None:
+    """No one is watching."""
