@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
 from django.contrib.auth.models import Group
 from django.http import HttpRequest
-
-from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import BooleanRadioFilter, RangeDateTimeFilter
@@ -24,7 +23,7 @@ for technical in (AccessAttempt, AccessFailureLog, AccessLog, BlacklistedToken, 
 
 
 @admin.register(User)
-class UserAdmin(BaseUserAdmin, ModelAdmin):  # type: ignore[type-arg,misc]
+class UserAdmin(BaseUserAdmin, ModelAdmin):
     """Staff. Nobody is deleted, for postings name their maker: clear `active` instead."""
 
     form = UserChangeForm
@@ -42,7 +41,7 @@ class UserAdmin(BaseUserAdmin, ModelAdmin):  # type: ignore[type-arg,misc]
 
 
 @admin.register(Group)
-class GroupAdmin(BaseGroupAdmin, ModelAdmin):  # type: ignore[type-arg,misc]
+class GroupAdmin(BaseGroupAdmin, ModelAdmin):
     """Roles: named sets of permissions."""
 
 

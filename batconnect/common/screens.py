@@ -1,7 +1,7 @@
 """The parts admin screens are made of: how money and dates look, read-only detail pages, lists of any length.
 
-A detail page is described as data (`Detail`) by its admin class and drawn by one template, so that every record
-of the product reads the same way: figures first, then facts, then tables in which each number leads on.
+A detail page is described as data (`Detail`) by its admin class and drawn by one template, so that every
+record of the product reads the same: figures first, then facts, then tables in which each number leads on.
 """
 
 import json
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
@@ -24,7 +24,6 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.views import ChangeList
@@ -127,12 +126,12 @@ class Estimate(int):
         return f"about {int(self):,}"
 
 
-class EstimatingPaginator(Paginator):  # type: ignore[type-arg]
+class EstimatingPaginator(Paginator):
     """Counts exactly up to 10,000 rows; above, asks the planner and says `about`."""
 
     @cached_property
     def count(self) -> int:
-        rows: QuerySet[Any] = self.object_list.order_by()  # type: ignore[union-attr]
+        rows = cast("QuerySet[Any]", self.object_list).order_by()
         exact = rows.values("pk")[: EXACT_COUNT_LIMIT + 1].count()
         if exact <= EXACT_COUNT_LIMIT:
             return exact
@@ -205,7 +204,7 @@ class ReadOnlyAdmin(ListAdmin):
 
     def render(self, request: HttpRequest, template: str, **context: Any) -> TemplateResponse:
         """A page of this model, with the site's frame around it."""
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        request.current_app = self.admin_site.name
         whole = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media, **context}
         return TemplateResponse(request, template, whole)
 
@@ -271,8 +270,12 @@ def moment_column(path: str, label: str, *, ordering: str | None = None) -> Colu
 
 
 def text_column(path: str, label: str, *, ordering: str | None = None) -> Column:
+    *parents, last = path.split("__")
+
     def column(record: Any) -> str:
-        return _plain(_follow(record, path))
+        owner = _follow(record, "__".join(parents)) if parents else record
+        shown = getattr(owner, f"get_{last}_display", None)
+        return _plain(shown() if shown else getattr(owner, last, None))
 
     return _named(display(column, description=label, ordering=ordering), path)
 
@@ -281,6 +284,8 @@ def label_column(field_name: str, label: str, tones: dict[str, str]) -> Column:
     """A choice as a coloured label."""
 
     def column(record: Any) -> tuple[str, str]:
-        return getattr(record, field_name), getattr(record, f"get_{field_name}_display")()
+        value = getattr(record, field_name)
+        shown = getattr(record, f"get_{field_name}_display", None)
+        return value, shown() if shown else value.capitalize()
 
     return _named(display(column, description=label, label=tones), field_name)

@@ -133,8 +133,9 @@ class Migration(migrations.Migration):
                 ('open_debits', models.DecimalField(decimal_places=2, max_digits=14)),
                 ('open_credits', models.DecimalField(decimal_places=2, max_digits=14)),
                 ('still_open', models.JSONField()),
-                ('data', models.JSONField()),
-                ('trips', models.JSONField()),
+                ('figures', models.JSONField()),
+                ('charges', models.JSONField(help_text='One array per charge since the last DTR, in the order of CHARGE_COLUMNS.')),
+                ('trip_log', models.TextField(blank=True, help_text='One line per settled trip, in the order of TRIP_COLUMNS.')),
                 ('through_posting_seq', models.BigIntegerField()),
                 ('through_allocation_id', models.BigIntegerField()),
                 ('frozen_at', models.DateTimeField()),
@@ -515,10 +516,6 @@ class Migration(migrations.Migration):
         pgtrigger.migrations.AddTrigger(
             model_name='dtr',
             trigger=pgtrigger.compiler.Trigger(name='no_truncate', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'TRUNCATE of % is refused: its history must stand', TG_TABLE_NAME;", hash='83ccc5dcf6dda27cf064d554688defa20574ac73', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_no_truncate_2bc1a', table='dtr', when='BEFORE')),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name='dtr',
-            trigger=pgtrigger.compiler.Trigger(name='only_status_changes', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."id" IS DISTINCT FROM (NEW."id") OR OLD."number" IS DISTINCT FROM (NEW."number") OR OLD."account_id" IS DISTINCT FROM (NEW."account_id") OR OLD."driver_id" IS DISTINCT FROM (NEW."driver_id") OR OLD."lease_id" IS DISTINCT FROM (NEW."lease_id") OR OLD."week" IS DISTINCT FROM (NEW."week") OR OLD."gross_earnings" IS DISTINCT FROM (NEW."gross_earnings") OR OLD."taxes" IS DISTINCT FROM (NEW."taxes") OR OLD."allocated" IS DISTINCT FROM (NEW."allocated") OR OLD."net_pay" IS DISTINCT FROM (NEW."net_pay") OR OLD."open_debits" IS DISTINCT FROM (NEW."open_debits") OR OLD."open_credits" IS DISTINCT FROM (NEW."open_credits") OR OLD."still_open" IS DISTINCT FROM (NEW."still_open") OR OLD."data" IS DISTINCT FROM (NEW."data") OR OLD."trips" IS DISTINCT FROM (NEW."trips") OR OLD."payout_id" IS DISTINCT FROM (NEW."payout_id") OR OLD."through_posting_seq" IS DISTINCT FROM (NEW."through_posting_seq") OR OLD."through_allocation_id" IS DISTINCT FROM (NEW."through_allocation_id") OR OLD."frozen_at" IS DISTINCT FROM (NEW."frozen_at"))', func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;", hash='f433eb82fb422d8c07001625c002bb173707c1d6', operation='UPDATE', pgid='pgtrigger_only_status_changes_387ed', table='dtr', when='BEFORE')),
         ),
         migrations.AddIndex(
             model_name='parkedrow',

@@ -1,10 +1,10 @@
 """Weeks that were run and closed, and the DTR (driver transaction report) each lease got for them."""
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
-
-import pgtrigger
 
 from batconnect.common.protection import APPEND_ONLY, NEVER_DELETED
 
@@ -49,7 +49,10 @@ class WeeklyRun(models.Model):
 
 
 class DTR(models.Model):
-    """One lease's report for one week, frozen: everything on it is in `data` and `trips`, as it was then.
+    """One lease's report for one week, frozen: read it through `data` and `trips`, as it was then.
+
+    The long lists are stored compactly, charges as arrays and trips as lines of text, because a fleet's run
+    writes them by the hundred thousand.
 
     `still_open` repeats, per category, what the next DTR starts from. Movements are told apart by
     `through_posting_seq` and `through_allocation_id`: the last of each that this report has seen.
@@ -80,8 +83,9 @@ class DTR(models.Model):
     open_debits = models.DecimalField(**MONEY)
     open_credits = models.DecimalField(**MONEY)
     still_open = models.JSONField()
-    data = models.JSONField()
-    trips = models.JSONField()
+    figures = models.JSONField()
+    charges = models.JSONField(help_text="One array per charge since the last DTR, in the order of CHARGE_COLUMNS.")
+    trip_log = models.TextField(blank=True, help_text="One line per settled trip, in the order of TRIP_COLUMNS.")
     payout = models.OneToOneField(
         LedgerPosting, on_delete=models.PROTECT, null=True, db_constraint=False, related_name="dtr"
     )
@@ -106,10 +110,30 @@ class DTR(models.Model):
             models.Index(fields=["lease", "week"], name="dtr_lease_idx"),
         ]
         permissions = [("pay_dtr", "Can record a DTR as paid or returned")]
-        triggers = [*NEVER_DELETED, pgtrigger.ReadOnly(name="only_status_changes", exclude=["status"])]
+        triggers = NEVER_DELETED
+
+    CHARGE_COLUMNS = ("category", "reference", "description", "event_on", "due_on", "amount", "open", "late")
+    TRIP_COLUMNS = (
+        "started", "minutes", "payment_type", "fare", "extras", "tips", "tolls", "taxes", "total", "late"
+    )  # fmt: skip
 
     def __str__(self) -> str:
         return self.number
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Everything on the report but the trips: the figures, and `details` as one dict per charge."""
+        details = [dict(zip(self.CHARGE_COLUMNS, charge, strict=True)) for charge in self.charges]
+        return {**self.figures, "details": details}
+
+    @property
+    def trips(self) -> list[list[Any]]:
+        """The settled trips in the order they were driven, one list of TRIP_COLUMNS each; amounts are strings."""
+        rows = []
+        for line in self.trip_log.splitlines():
+            started, minutes, *middle, late = line.split(",")
+            rows.append([started.replace(" ", "T")[:16], int(minutes), *middle, int(late)])
+        return rows
 
 
 class DTRPayment(models.Model):

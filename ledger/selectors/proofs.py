@@ -176,7 +176,7 @@ WITH line AS (
          (c->>'charges')::numeric - (c->>'voids')::numeric - (c->>'earnings')::numeric
            - (c->>'desk')::numeric - (c->>'other')::numeric AS movement,
          (c->>'still_open')::numeric AS still_open
-    FROM dtr d CROSS JOIN LATERAL jsonb_array_elements(d.data->'categories') c
+    FROM dtr d CROSS JOIN LATERAL jsonb_array_elements(d.figures->'categories') c
 ),
 previous AS (
   SELECT d.account_id, d.week, d.number, d.open_debits,

@@ -65,6 +65,11 @@ SELECT count(DISTINCT lease_id), coalesce(sum(gross_earnings), 0.00), coalesce(s
 """
 
 
+RESULT_NAMES = (
+    "week", "leases", "installments_posted", "earnings", "taxes", "allocated", "net_pay", "open_receivables", "dtrs"
+)  # fmt: skip
+
+
 class WeekNotEnded(LedgerError):
     code, status = "week.not_ended", 409
     message = "The week of {week} ends on {saturday}; run it from {first_day} on."
@@ -134,7 +139,8 @@ def run_week(
 def _run(week: date, today: date, actor: User, progress: Progress, workers: int) -> dict[str, Any]:
     run = _open_run(week=week, today=today, actor=actor)
     if run.status == WeeklyRun.Status.CLOSED:
-        return dict(run.result or {})
+        stored = run.result or {}
+        return {name: stored[name] for name in RESULT_NAMES}
     if run.status == WeeklyRun.Status.OPEN:
         _post_installments(run, actor, progress)
     while True:

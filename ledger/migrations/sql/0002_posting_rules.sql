@@ -131,19 +131,20 @@ BEGIN
   END IF;
   PERFORM ledger_check_open(earliest, 'an allocation');
 
-  SELECT n.id, n.effective_on, c.posting_id AS credit, d.posting_id AS debit,
-         greatest(c.last_allocated_on, d.last_allocated_on) AS last_on
+  SELECT n.effective_on,
+         (c.account_id = n.account_id AND c.original_amount < 0
+          AND d.account_id = n.account_id AND d.original_amount > 0) IS TRUE AS fits
     INTO wrong
     FROM new_rows n
-    LEFT JOIN ledger_balance c
-      ON c.posting_id = n.credit_id AND c.account_id = n.account_id AND c.original_amount < 0
-    LEFT JOIN ledger_balance d
-      ON d.posting_id = n.debit_id AND d.account_id = n.account_id AND d.original_amount > 0
-   WHERE c.posting_id IS NULL OR d.posting_id IS NULL
+    -- By key alone: another condition here makes the planner expect no credits and read the whole table.
+    LEFT JOIN ledger_balance c ON c.posting_id = n.credit_id
+    LEFT JOIN ledger_balance d ON d.posting_id = n.debit_id
+   WHERE (c.account_id = n.account_id AND c.original_amount < 0
+          AND d.account_id = n.account_id AND d.original_amount > 0) IS NOT TRUE
       OR n.effective_on < greatest(c.last_allocated_on, d.last_allocated_on, c.effective_on, d.effective_on)
    LIMIT 1;
   IF FOUND THEN
-    IF wrong.credit IS NULL OR wrong.debit IS NULL THEN
+    IF NOT wrong.fits THEN
       RAISE EXCEPTION 'an allocation needs a credit and a debit of its own account' USING ERRCODE = 'BC002';
     END IF;
     RAISE EXCEPTION 'an allocation dated % comes before its items or an earlier allocation of them', wrong.effective_on

@@ -1,0 +1,110 @@
+"""Postings as lists show them: filtered by what people know of them, with the names in one join."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from ..models import Category, DriverAccount, LedgerPosting
+
+Filters = Mapping[str, Any]
+
+_ROW = {
+    "posting_id": F("id"),
+    "driver_name": F("driver__name"),
+    "lease_number": F("lease__number"),
+    "medallion_no": F("medallion__number"),
+    "vehicle_vin": F("vehicle__vin"),
+    "due_date": F("due_on"),
+    "created_by_name": F("created_by__username"),
+}
+_FIELDS = (
+    "driver_id",
+    "lease_id",
+    "category",
+    "entry_type",
+    "status",
+    "amount",
+    "reference_id",
+    "product",
+    "description",
+    "effective_on",
+    "event_on",
+    "run_week",
+    "reversal_for_id",
+    "replaces_id",
+    "reason",
+    "created_at",
+)
+
+
+def filtered_postings(filters: Filters) -> QuerySet[LedgerPosting]:
+    """Postings that match. `start_date` and `end_date` are accounting dates, both included."""
+    queryset = LedgerPosting.objects.order_by()
+    accounts = accounts_of(filters)
+    if accounts is not None:
+        queryset = queryset.filter(account__in=accounts)
+    for name, path in (
+        ("medallion_no", "medallion__number"),
+        ("vehicle_vin", "vehicle__vin"),
+        ("status", "status"),
+        ("category", "category"),
+        ("entry_type", "entry_type"),
+        ("start_date", "effective_on__gte"),
+        ("end_date", "effective_on__lte"),
+    ):
+        if name in filters:
+            queryset = queryset.filter(**{path: filters[name]})
+    if "reference_id" in filters:
+        ids = postings_with_reference(filters["reference_id"])
+        queryset = queryset.filter(Q(pk__in=ids) | Q(reversal_for__in=ids))
+    return queryset
+
+
+def posting_rows(queryset: QuerySet[LedgerPosting]) -> QuerySet[LedgerPosting, dict[str, Any]]:
+    """The row of each posting, as a dict; order and limit are the caller's."""
+    return queryset.values(*_FIELDS, **_ROW)
+
+
+def rows_of_postings(ids: Sequence[UUID]) -> list[dict[str, Any]]:
+    """The rows of these postings, in any order."""
+    return [localized(row) for row in posting_rows(LedgerPosting.objects.order_by().filter(pk__in=ids))]
+
+
+def stream_postings(queryset: QuerySet[LedgerPosting], size: int = 2_000) -> Iterator[dict[str, Any]]:
+    """Every row of a query, in its order, through a server-side cursor."""
+    return map(localized, posting_rows(queryset).iterator(chunk_size=size))
+
+
+def accounts_of(filters: Filters) -> QuerySet[DriverAccount] | None:
+    """The accounts that driver and lease filters leave, or None without such a filter.
+
+    Postings are found through their account, which is indexed; the driver and lease are the account's own.
+    """
+    named = {
+        path: filters[name]
+        for name, path in (
+            ("driver_id", "driver_id"),
+            ("lease_id", "lease_id"),
+            ("driver_name", "driver__name__icontains"),
+        )
+        if name in filters
+    }
+    return DriverAccount.objects.filter(**named) if named else None
+
+
+def postings_with_reference(reference_id: str) -> list[UUID]:
+    """Originals with this reference: at most one per category, which is how the unique index finds them."""
+    return list(
+        LedgerPosting.objects.filter(
+            category__in=Category.values, reference_id=reference_id, reversal_for__isnull=True
+        ).values_list("pk", flat=True)
+    )
+
+
+def localized(row: dict[str, Any]) -> dict[str, Any]:
+    """Moments in New York time, with their offset."""
+    row["created_at"] = timezone.localtime(row["created_at"])
+    return row
