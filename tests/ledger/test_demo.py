@@ -1,0 +1,101 @@
+"""The demo: the files it makes, and the whole of it run twice on a database of its own."""
+
+import csv
+import io
+import json
+from collections import defaultdict
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from leases.demo.fleet import CABS
+from leases.demo.trips import COLUMNS, WEEKS, trip_files
+from tests.databases import run_manage
+
+AMOUNTS = COLUMNS[6:15]
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[dict[str, str]]:
+    return [row for _, text in trip_files() for row in csv.DictReader(io.StringIO(text))]
+
+
+def started(row: dict[str, str]) -> datetime:
+    return datetime.strptime(row["START_DATE"], "%m/%d/%Y %H:%M:%S")
+
+
+def test_the_files_are_the_same_each_time():
+    assert list(trip_files()) == list(trip_files())
+
+
+def test_row_ids_are_used_once(rows: list[dict[str, str]]):
+    assert len({row["ROWID"] for row in rows}) == len(rows)
+
+
+def test_no_cab_has_two_trips_at_once(rows: list[dict[str, str]]):
+    of_cab = defaultdict(list)
+    for row in rows:
+        if Decimal(row["TOTAL_AMOUNT"]) > 0:  # a reversal repeats its trip's times
+            of_cab[row["CABNUMBER"]].append((started(row), row["END_DATE"]))
+    assert len(of_cab) == len(CABS)
+    for trips in of_cab.values():
+        trips.sort()
+        for (_, ended), (next_started, _) in pairwise(trips):
+            assert datetime.strptime(ended, "%m/%d/%Y %H:%M:%S") < next_started
+
+
+def test_every_trip_starts_in_the_six_weeks(rows: list[dict[str, str]]):
+    days = {started(row).date() for row in rows}
+    assert min(days) >= WEEKS[0]
+    assert max(days) < WEEKS[-1] + timedelta(days=7)
+
+
+def test_the_files_have_what_real_ones_have(rows: list[dict[str, str]]):
+    wrong = [
+        row for row in rows if sum(Decimal(row[name]) for name in AMOUNTS) != Decimal(row["TOTAL_AMOUNT"])
+    ]
+    reversals = [row for row in rows if Decimal(row["TOTAL_AMOUNT"]) < 0]
+
+    assert len(wrong) == 4
+    assert [row["PAYMENT_TYPE"] for row in reversals] == ["C", "C"]
+    assert {row["PAYMENT_TYPE"] for row in rows} == {"C", "$", "N", "D"}
+    assert 10_000 < len(rows) < 15_000
+
+
+@pytest.mark.slow
+def test_a_second_demo_changes_nothing_and_says_so(cloned_database: str, tmp_path: Path):
+    out = tmp_path / "demo"
+
+    first = json.loads(run_manage(cloned_database, "demo", "--out", str(out), "--json").stdout)
+
+    assert first["changed"] is True
+    assert first["proofs"]["ok"] is True
+    assert [week["week"] for week in first["weeks"]] == [str(week) for week in WEEKS]
+    assert len(first["drivers"]) == len(CABS)
+    for line in first["drivers"]:
+        amounts = {name: Decimal(line[name]) for name in first["totals"]}
+        spent = amounts["charged"] + amounts["paid_out"] + amounts["to_pay"]
+        assert spent - amounts["earned"] - amounts["at_desk"] == amounts["owed"]
+    pdfs = {path.name: path.read_bytes() for path in Path(first["pdfs"]["out"]).iterdir()}
+    assert len(pdfs) == first["pdfs"]["files"] == len(CABS)
+
+    again = run_manage(cloned_database, "demo", "--out", str(out)).stdout
+    assert "Everything was there already: nothing was changed." in again
+    assert "FAIL" not in again
+
+    second = json.loads(run_manage(cloned_database, "demo", "--out", str(out), "--json").stdout)
+    assert second == {**first, "changed": False}
+    assert {path.name: path.read_bytes() for path in Path(second["pdfs"]["out"]).iterdir()} == pdfs
+
+
+def test_a_ledger_with_other_weeks_is_left_alone(cloned_database: str, tmp_path: Path):
+    run_manage(cloned_database, "run_week", "--week", "2019-03-03", "--json")
+
+    refused = run_manage(cloned_database, "demo", "--out", str(tmp_path / "demo"), check=False)
+
+    assert refused.returncode == 1
+    assert "first week is 2019-03-03" in refused.stderr
+    assert not (tmp_path / "demo").exists()
