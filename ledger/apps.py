@@ -1,7 +1,26 @@
 from django.apps import AppConfig
 
+_INSERT_ONLY = "SELECT, INSERT"
+
 
 class LedgerConfig(AppConfig):
     name = "ledger"
     verbose_name = "Driver ledger"
     default_auto_field = "django.db.models.BigAutoField"
+    # Open items and balances are moved by triggers that run as the owner; locking an account takes a right to
+    # update something of it, and a trigger refuses the update itself.
+    application_rights = {
+        "driver_account": "SELECT, INSERT, UPDATE (id)",
+        "ledger_posting": _INSERT_ONLY,
+        "ledger_balance": "SELECT",
+        "ledger_allocation": _INSERT_ONLY,
+        "interim_payment": _INSERT_ONLY,
+        "dtr": _INSERT_ONLY,
+        "dtr_payment": _INSERT_ONLY,
+        "weekly_run": "SELECT, INSERT, UPDATE",
+        "txn_source_parent": _INSERT_ONLY,
+        "source_row_seen": _INSERT_ONLY,
+        "trip_total": "SELECT, INSERT, UPDATE (settled_week)",
+        "import_batch": "SELECT, INSERT, UPDATE",
+        "parked_row": "SELECT, INSERT, UPDATE",
+    }

@@ -87,6 +87,10 @@ class Table:
     footer: Sequence[Cell] = ()
     more: Cell | None = None
 
+    @property
+    def headed(self) -> bool:
+        return any(header.strip("#") for header in self.headers)
+
 
 @dataclass(frozen=True)
 class Action:
@@ -173,7 +177,6 @@ class ReadOnlyAdmin(ListAdmin):
     """Shows records and changes none: no add, change or delete for anybody, superusers included."""
 
     actions = None
-    list_display_links: Sequence[str] | None = None
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -200,7 +203,8 @@ class ReadOnlyAdmin(ListAdmin):
             raise PermissionDenied
         if record is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
-        return self.render(request, "admin/record.html", detail=self.detail(request, record), original=record)
+        detail = self.detail(request, record)
+        return self.render(request, "admin/record.html", title=detail.title, detail=detail)
 
     def render(self, request: HttpRequest, template: str, **context: Any) -> TemplateResponse:
         """A page of this model, with the site's frame around it."""

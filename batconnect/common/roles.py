@@ -1,0 +1,62 @@
+"""The database role the application works as: it owns nothing, and may not do what history forbids.
+
+Migrations run as the owner; production connects as a login that is a member of `batconnect_app`. After every
+`migrate` the role's rights are set anew from what the apps declare: rows of any table, except where an app's
+`application_rights` says less. See docs/decisions/005-application-role.md.
+"""
+
+from typing import Any
+
+from django.apps import apps
+from django.db import connections
+
+from psycopg import sql
+
+APPLICATION_ROLE = "batconnect_app"
+# Any number will do, as long as every migration of the database takes the same one.
+GRANT_LOCK = 7305110223
+
+_CREATE = """
+DO $$ BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'batconnect_app') THEN
+    CREATE ROLE batconnect_app NOLOGIN;
+  END IF;
+EXCEPTION
+  -- Roles are the cluster's: another database may be making it at this moment.
+  WHEN duplicate_object OR unique_violation THEN NULL;
+  WHEN insufficient_privilege THEN RAISE NOTICE 'role batconnect_app is missing, and this user may not create it';
+END $$
+"""
+_GRANT_ALL = """
+GRANT USAGE ON SCHEMA public TO batconnect_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO batconnect_app;
+GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO batconnect_app;
+REVOKE INSERT, UPDATE, DELETE ON django_migrations FROM batconnect_app;
+"""
+
+
+def grant_application_role(using: str = "default", **_signal: Any) -> None:
+    """Make the role if it is missing and set its rights; called after `migrate`."""
+    connection = connections[using]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [GRANT_LOCK])
+        try:
+            cursor.execute(_CREATE)
+            cursor.execute("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = %s)", [APPLICATION_ROLE])
+            if not cursor.fetchone()[0]:
+                return
+            cursor.execute(_GRANT_ALL)
+            existing = set(connection.introspection.table_names(cursor))
+            for config in apps.get_app_configs():
+                for table, rights in getattr(config, "application_rights", {}).items():
+                    if table in existing:
+                        _restrict(cursor, table, rights)
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [GRANT_LOCK])
+
+
+def _restrict(cursor: Any, table: str, rights: str) -> None:
+    name = sql.Identifier(table)
+    role = sql.Identifier(APPLICATION_ROLE)
+    cursor.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(name, role))
+    cursor.execute(sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(rights), name, role))  # type: ignore[arg-type]
