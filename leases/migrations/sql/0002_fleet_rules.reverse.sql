@@ -1,0 +1,9 @@
+DROP TRIGGER lease_installment_no_truncate ON lease_installment;
+DROP TRIGGER lease_installment_posted_guard ON lease_installment;
+DROP FUNCTION lease_installment_posted_guard();
+ALTER TABLE lease_driver DROP CONSTRAINT lease_driver_not_twice_at_once;
+ALTER TABLE vehicle_assignment DROP CONSTRAINT vehicle_assignment_one_medallion_per_vehicle;
+ALTER TABLE vehicle_assignment DROP CONSTRAINT vehicle_assignment_one_vehicle_per_medallion;
+ALTER TABLE lease DROP CONSTRAINT lease_one_per_medallion;
+DROP FUNCTION next_lease_number();
+DROP SEQUENCE lease_number_seq;

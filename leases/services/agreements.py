@@ -1,0 +1,334 @@
+"""Leases: made, repriced, ended, and shared with additional drivers.
+
+What a week costs follows from the fees and dates kept here; installments that were not posted yet are made
+anew whenever those change. Posted ones are the ledger's, and are never touched.
+"""
+
+from datetime import date, datetime, time
+from decimal import Decimal
+
+from django.db import transaction
+from django.db.models import Max, Q
+from django.utils.text import capfirst
+
+from batconnect.common import audit
+from batconnect.common.errors import BatConnectError, ConflictingState
+from batconnect.common.models import User
+from batconnect.common.money import parse_amount
+from batconnect.common.weeks import NEW_YORK, sunday_of
+from leases import schedule
+from leases.models import (
+    Driver,
+    Lease,
+    LeaseDriver,
+    LeaseFee,
+    LeaseType,
+    Medallion,
+    Vehicle,
+    VehicleAssignment,
+)
+from ledger.services import accounts
+
+from . import assignments
+from .saving import facts, save_as
+
+
+class FeeMissing(BatConnectError):
+    code, status = "lease.fee_missing", 400
+    message = "A lease needs a weekly fee; enter 0 for a lease that costs nothing."
+
+
+class FeeNegative(BatConnectError):
+    code, status = "lease.fee_negative", 400
+    message = "The weekly fee is {weekly_fee}; it must be 0.00 or more."
+
+
+class FeeUnchanged(ConflictingState):
+    code = "lease.fee_unchanged"
+    message = "Lease {number} already costs {weekly_fee} a week on {effective_from}."
+
+
+class FeeAlreadyPosted(ConflictingState):
+    code = "lease.fee_posted"
+    message = (
+        "Lease {number} is already charged through {posted_through}. A new fee can start on the day after, "
+        "at the earliest."
+    )
+
+
+class NotActive(ConflictingState):
+    code = "lease.not_active"
+    message = "{what} is not active and cannot be put on a lease."
+
+
+class MedallionLeased(ConflictingState):
+    code = "lease.medallion_leased"
+    message = (
+        "Medallion {medallion} is on lease {number} from {starts_on} until {ends_on}. End that lease first, "
+        "or choose other dates."
+    )
+
+
+class DatesReversed(BatConnectError):
+    code, status = "lease.dates_reversed", 400
+    message = "The last day, {ends_on}, comes before the first, {starts_on}."
+
+
+class OutsideLease(BatConnectError):
+    code, status = "lease.outside_dates", 400
+    message = "{day} is outside lease {number}, which runs from {starts_on} until {ends_on}."
+
+
+class LeaseCancelled(ConflictingState):
+    code = "lease.cancelled"
+    message = "Lease {number} was cancelled before it began and can no longer be changed."
+
+
+class LeaseEndsEarlier(ConflictingState):
+    code = "lease.ends_earlier"
+    message = "Lease {number} already ends on {ends_on}; make a new lease for the days after."
+
+
+class PostedPastEnd(ConflictingState):
+    code = "lease.posted_past_end"
+    message = (
+        "Lease {number} is already charged through {posted_through}, which is past {ends_on}. Replacing what "
+        "was charged by its prorated part is not offered yet; choose {posted_through} or a later last day."
+    )
+
+
+class AlreadyOnLease(ConflictingState):
+    code = "lease.driver_already_on"
+    message = "{driver} is already a driver of lease {number} on some of these days."
+
+
+@transaction.atomic
+def create_lease(
+    *,
+    driver: Driver,
+    medallion: Medallion,
+    vehicle: Vehicle,
+    lease_type: str = LeaseType.LONG_TERM,
+    starts_on: date,
+    ends_on: date | None = None,
+    weekly_fee: Decimal | None,
+    actor: User,
+) -> Lease:
+    """Lease a medallion and vehicle to a driver, and open the account that lease is settled on.
+
+    weekly_fee: US dollars, 0.00 or more. A vehicle that is not on the medallion is put on it from midnight of
+    the first day, New York. Raises FeeMissing, FeeNegative, DatesReversed, NotActive, MedallionLeased,
+    VehicleAssigned.
+    """
+    fee = checked_fee(weekly_fee)
+    _check_order(starts_on, ends_on)
+    assignments.lock_pair(medallion=medallion, vehicle=vehicle)
+    for what in (driver, medallion, vehicle):
+        if not what.is_active:
+            raise NotActive(what=f"{capfirst(what._meta.verbose_name)} {what}")
+    _check_medallion_free(medallion, starts_on, ends_on)
+    lease = Lease(
+        driver=driver,
+        medallion=medallion,
+        vehicle=vehicle,
+        lease_type=lease_type,
+        starts_on=starts_on,
+        ends_on=ends_on,
+    )
+    save_as(lease, actor)
+    save_as(LeaseFee(lease=lease, effective_from=starts_on, weekly_fee=fee), actor)
+    _put_vehicle_on(medallion, vehicle, starts_on, actor)
+    accounts.open_account(driver_id=driver.pk, lease_id=lease.pk)
+    audit.record(
+        actor=actor,
+        action="lease.created",
+        subject=f"lease:{lease.pk}",
+        after={
+            **facts(lease, "number", "lease_type", "starts_on", "ends_on"),
+            "driver": driver.tlc_license,
+            "medallion": medallion.number,
+            "vehicle": vehicle.vin,
+            "weekly_fee": str(fee),
+        },
+    )
+    return lease
+
+
+@transaction.atomic
+def change_fee(*, lease: Lease, weekly_fee: Decimal, effective_from: date, actor: User) -> LeaseFee:
+    """Charge another weekly fee from a day on; a week that day lies in is billed as two items.
+
+    Holds until the next change that is already entered, if any. Installments not posted yet are made anew.
+    Raises FeeAlreadyPosted when a day on or after `effective_from` was charged; FeeMissing, FeeNegative,
+    FeeUnchanged, OutsideLease, LeaseCancelled.
+    """
+    fee = checked_fee(weekly_fee)
+    lease = _locked(lease)
+    _check_within(lease, effective_from)
+    posted_through = _posted_through(lease)
+    if posted_through is not None and posted_through >= effective_from:
+        raise FeeAlreadyPosted(number=lease.number, posted_through=posted_through)
+    former = lease.fees.filter(effective_from__lte=effective_from).order_by("effective_from").last()
+    if former is not None and former.weekly_fee == fee:
+        raise FeeUnchanged(number=lease.number, weekly_fee=fee, effective_from=effective_from)
+
+    row = lease.fees.filter(effective_from=effective_from).first()
+    row = row or LeaseFee(lease=lease, effective_from=effective_from)
+    row.weekly_fee = fee
+    save_as(row, actor)
+    _remake(lease, effective_from)
+    audit.record(
+        actor=actor,
+        action="lease.fee_changed",
+        subject=f"lease:{lease.pk}",
+        before={"weekly_fee": str(former.weekly_fee) if former else None},
+        after=facts(row, "weekly_fee", "effective_from"),
+    )
+    return row
+
+
+@transaction.atomic
+def end_lease(*, lease: Lease, ends_on: date, actor: User) -> Lease:
+    """End a lease; `ends_on` is its last day and counts, so its last week is prorated.
+
+    Raises PostedPastEnd when a later day was already charged; LeaseEndsEarlier, OutsideLease, LeaseCancelled.
+    """
+    given, lease = lease, _locked(lease)
+    if ends_on < lease.starts_on:
+        raise OutsideLease(**_dates(lease), day=ends_on)
+    if lease.ends_on is not None and lease.ends_on < ends_on:
+        raise LeaseEndsEarlier(number=lease.number, ends_on=lease.ends_on)
+    posted_through = _posted_through(lease)
+    if posted_through is not None and posted_through > ends_on:
+        raise PostedPastEnd(number=lease.number, posted_through=posted_through, ends_on=ends_on)
+    before = facts(lease, "status", "ends_on")
+    lease.status, lease.ends_on = Lease.Status.ENDED, ends_on
+    save_as(lease, actor, update_fields=["status", "ends_on"])
+    _remake(lease, ends_on)
+    audit.record(
+        actor=actor,
+        action="lease.ended",
+        subject=f"lease:{lease.pk}",
+        before=before,
+        after=facts(lease, "status", "ends_on"),
+    )
+    given.status, given.ends_on = lease.status, lease.ends_on  # what the caller holds stays true
+    return given
+
+
+@transaction.atomic
+def add_driver(
+    *, lease: Lease, driver: Driver, starts_on: date, ends_on: date | None, actor: User
+) -> LeaseDriver:
+    """Let another driver drive on this lease; what they earn and owe is the lease's driver's.
+
+    `ends_on` None is until the lease ends. Raises AlreadyOnLease, OutsideLease, DatesReversed, NotActive,
+    LeaseCancelled.
+    """
+    _check_order(starts_on, ends_on)
+    lease = _locked(lease)
+    for day in (starts_on, ends_on):
+        if day is not None:
+            _check_within(lease, day)
+    if not driver.is_active:
+        raise NotActive(what=f"Driver {driver}")
+    overlaps = lease.additional_drivers.filter(
+        Q(ends_on__isnull=True) | Q(ends_on__gte=starts_on), driver=driver
+    )
+    if ends_on is not None:
+        overlaps = overlaps.filter(starts_on__lte=ends_on)
+    if driver.pk == lease.driver_id or overlaps.exists():
+        raise AlreadyOnLease(driver=driver, number=lease.number)
+    added = LeaseDriver(lease=lease, driver=driver, starts_on=starts_on, ends_on=ends_on)
+    save_as(added, actor)
+    audit.record(
+        actor=actor,
+        action="lease.driver_added",
+        subject=f"lease:{lease.pk}",
+        after={"driver": driver.tlc_license, **facts(added, "starts_on", "ends_on")},
+    )
+    return added
+
+
+def checked_fee(weekly_fee: Decimal | None) -> Decimal:
+    """A weekly fee in dollars and cents, 0.00 or more. Raises FeeMissing, FeeNegative, BadAmount."""
+    if weekly_fee is None:
+        raise FeeMissing
+    fee = parse_amount(weekly_fee)
+    if fee < 0:
+        raise FeeNegative(weekly_fee=fee)
+    return fee
+
+
+def _check_order(starts_on: date, ends_on: date | None) -> None:
+    if ends_on is not None and ends_on < starts_on:
+        raise DatesReversed(starts_on=starts_on, ends_on=ends_on)
+
+
+def _check_medallion_free(medallion: Medallion, starts_on: date, ends_on: date | None) -> None:
+    others = medallion.leases.exclude(status=Lease.Status.CANCELLED).filter(
+        Q(ends_on__isnull=True) | Q(ends_on__gte=starts_on)
+    )
+    if ends_on is not None:
+        others = others.filter(starts_on__lte=ends_on)
+    other = others.order_by("starts_on").first()
+    if other is not None:
+        raise MedallionLeased(medallion=medallion.number, **_dates(other))
+
+
+def _put_vehicle_on(medallion: Medallion, vehicle: Vehicle, starts_on: date, actor: User) -> None:
+    """Nothing to do where the vehicle is on the medallion at some time of the first day."""
+    first_moment = datetime.combine(starts_on, time.min, tzinfo=NEW_YORK)
+    next_day = datetime.combine(starts_on + schedule.DAY, time.min, tzinfo=NEW_YORK)
+    on_it = VehicleAssignment.objects.filter(
+        Q(ended_at__isnull=True) | Q(ended_at__gt=first_moment),
+        medallion=medallion,
+        vehicle=vehicle,
+        started_at__lt=next_day,
+    )
+    if not on_it.exists():
+        assignments.assign_vehicle(medallion=medallion, vehicle=vehicle, started_at=first_moment, actor=actor)
+
+
+def _locked(lease: Lease) -> Lease:
+    """The lease as it is now, with its schedule held still. Raises LeaseCancelled."""
+    schedule.hold_schedule()
+    lease = Lease.objects.select_for_update().get(pk=lease.pk)
+    if lease.status == Lease.Status.CANCELLED:
+        raise LeaseCancelled(number=lease.number)
+    return lease
+
+
+def _check_within(lease: Lease, day: date) -> None:
+    if day < lease.starts_on or (lease.ends_on is not None and day > lease.ends_on):
+        raise OutsideLease(**_dates(lease), day=day)
+
+
+def _dates(lease: Lease) -> dict[str, object]:
+    return {
+        "number": lease.number,
+        "starts_on": lease.starts_on,
+        "ends_on": lease.ends_on or "further notice",
+    }
+
+
+def _posted_through(lease: Lease) -> date | None:
+    """The last day that was charged."""
+    return lease.installments.filter(posting_id__isnull=False).aggregate(day=Max("period_end"))["day"]
+
+
+def _remake(lease: Lease, since: date) -> None:
+    """Make anew the unposted installments from the week of `since` on, as far ahead as there were any.
+
+    Whole weeks, because a change may join two stretches as well as part one. What lies before a posted day
+    stays: new ones are only ever made after the last day there is.
+    """
+    due_through = lease.installments.aggregate(day=Max("due_on"))["day"]
+    if due_through is None:
+        return
+    unposted = lease.installments.filter(posting_id__isnull=True, period_end__gte=sunday_of(since))
+    posted_through = _posted_through(lease)
+    if posted_through is not None:
+        unposted = unposted.filter(period_start__gt=posted_through)
+    unposted.delete()
+    schedule.make_installments(through=due_through, lease_id=lease.pk)

@@ -1,0 +1,102 @@
+"""Which vehicle carries which medallion, to the minute. Swaps are an end and a new assignment."""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from batconnect.common import audit
+from batconnect.common.errors import ConflictingState
+from batconnect.common.models import User
+from batconnect.common.weeks import NEW_YORK
+from leases.models import Medallion, Vehicle, VehicleAssignment
+
+from .saving import facts, save_as
+
+
+class VehicleAssigned(ConflictingState):
+    code = "vehicle.assigned"
+    message = (
+        "Vehicle {vin} is on medallion {medallion} from {starts} until {ends}. End that assignment first, or "
+        "choose another vehicle, medallion or time."
+    )
+
+
+class AssignmentEnded(ConflictingState):
+    code = "vehicle.assignment_ended"
+    message = "The assignment ended on {ended}; it cannot be ended again."
+
+
+class AssignmentEndsTooEarly(ConflictingState):
+    code, status = "vehicle.assignment_ends_too_early", 400
+    message = "The assignment began on {started}; it cannot end at or before that."
+
+
+@transaction.atomic
+def assign_vehicle(
+    *, medallion: Medallion, vehicle: Vehicle, started_at: datetime, actor: User
+) -> VehicleAssignment:
+    """Put a vehicle on a medallion from `started_at` on, until somebody ends it.
+
+    Raises VehicleAssigned when either of the two is taken at any moment from then on.
+    """
+    lock_pair(medallion=medallion, vehicle=vehicle)
+    taken = overlapping(medallion=medallion, vehicle=vehicle, since=started_at).first()
+    if taken is not None:
+        raise VehicleAssigned(
+            vin=taken.vehicle.vin,
+            medallion=taken.medallion.number,
+            starts=_told(taken.started_at),
+            ends=_told(taken.ended_at) if taken.ended_at else "further notice",
+        )
+    assignment = VehicleAssignment(medallion=medallion, vehicle=vehicle, started_at=started_at)
+    save_as(assignment, actor)
+    audit.record(
+        actor=actor,
+        action="vehicle.assigned",
+        subject=f"vehicle:{vehicle.pk}",
+        after={"medallion": medallion.number, "started_at": started_at.isoformat()},
+    )
+    return assignment
+
+
+@transaction.atomic
+def end_assignment(*, assignment: VehicleAssignment, ended_at: datetime, actor: User) -> VehicleAssignment:
+    """Take the vehicle off its medallion. Raises AssignmentEnded, AssignmentEndsTooEarly."""
+    assignment = VehicleAssignment.objects.select_for_update().get(pk=assignment.pk)
+    if assignment.ended_at is not None:
+        raise AssignmentEnded(ended=_told(assignment.ended_at))
+    if ended_at <= assignment.started_at:
+        raise AssignmentEndsTooEarly(started=_told(assignment.started_at))
+    before = facts(assignment, "ended_at")
+    assignment.ended_at = ended_at
+    save_as(assignment, actor, update_fields=["ended_at"])
+    audit.record(
+        actor=actor,
+        action="vehicle.unassigned",
+        subject=f"vehicle:{assignment.vehicle_id}",
+        before=before,
+        after=facts(assignment, "ended_at"),
+    )
+    return assignment
+
+
+def lock_pair(*, medallion: Medallion, vehicle: Vehicle) -> None:
+    """Whoever leases or assigns either of the two waits; always the medallion first."""
+    Medallion.objects.select_for_update().get(pk=medallion.pk)
+    Vehicle.objects.select_for_update().get(pk=vehicle.pk)
+
+
+def overlapping(*, medallion: Medallion, vehicle: Vehicle, since: datetime) -> QuerySet[VehicleAssignment]:
+    """Assignments of either of the two that hold at or after `since`, earliest first."""
+    return (
+        VehicleAssignment.objects.select_related("medallion", "vehicle")
+        .filter(Q(medallion=medallion) | Q(vehicle=vehicle))
+        .filter(Q(ended_at__isnull=True) | Q(ended_at__gt=since))
+        .order_by("started_at")
+    )
+
+
+def _told(moment: datetime) -> str:
+    return f"{timezone.localtime(moment, NEW_YORK):%Y-%m-%d %H:%M}"
