@@ -13,11 +13,15 @@ SCRATCH = "batconnect_bench"
 def main(names: list[str]) -> int:
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
-        print(f"No benchmark called {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}.", file=sys.stderr)
+        print(
+            f"No benchmark called {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}.", file=sys.stderr
+        )
         return 2
     failed = 0
     for name in names or BENCHMARKS:
-        failed += subprocess.run([sys.executable, "-m", "benchmarks", "--here", name], check=False).returncode != 0
+        failed += (
+            subprocess.run([sys.executable, "-m", "benchmarks", "--here", name], check=False).returncode != 0
+        )
     return 1 if failed else 0
 
 

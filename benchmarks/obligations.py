@@ -53,7 +53,13 @@ def _make_accounts(count: int) -> list[int]:
 
     from ledger.models import DriverAccount
 
-    parameters = {"leases": count, "items": 0, "trips": 0, "week": date(2026, 9, 6), "starts_on": date(2026, 9, 13)}
+    parameters = {
+        "leases": count,
+        "items": 0,
+        "trips": 0,
+        "week": date(2026, 9, 6),
+        "starts_on": date(2026, 9, 13),
+    }
     with connection.cursor() as cursor:
         for statement in FLEET.split(";\n"):
             if statement.strip():
@@ -64,7 +70,9 @@ def _make_accounts(count: int) -> list[int]:
 def _make_hordak_accounts(count: int) -> tuple[list[int], int]:
     from hordak.models import Account
 
-    debtors = [Account.objects.create(name=f"Driver {n}", type="AS", currencies=["USD"]).pk for n in range(count)]
+    debtors = [
+        Account.objects.create(name=f"Driver {n}", type="AS", currencies=["USD"]).pk for n in range(count)
+    ]
     return debtors, Account.objects.create(name="Lease income", type="IN", currencies=["USD"]).pk
 
 

@@ -17,6 +17,8 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from .models import SYSTEM_USERNAME, AuditEntry, User
 from .screens import Cell, Detail, ReadOnlyAdmin, Table, moment, moment_column, text_column
 
+RIGHTS = ("is_superuser", "groups", "user_permissions")
+
 for technical in (AccessAttempt, AccessFailureLog, AccessLog, BlacklistedToken, OutstandingToken, Group):
     if admin.site.is_registered(technical):
         admin.site.unregister(technical)
@@ -37,7 +39,14 @@ class UserAdmin(BaseUserAdmin, ModelAdmin):
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return super().has_change_permission(request, obj) and not (obj and obj.username == SYSTEM_USERNAME)
+        if obj and (obj.username == SYSTEM_USERNAME or (obj.is_superuser and not request.user.is_superuser)):
+            return False
+        return bool(super().has_change_permission(request, obj))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Sequence[str]:
+        """Who is no superuser may look after people, but hands out no rights."""
+        fixed = tuple(super().get_readonly_fields(request, obj))
+        return fixed if request.user.is_superuser else (*fixed, *RIGHTS)
 
 
 @admin.register(Group)

@@ -17,8 +17,16 @@ class BatConnectError(Exception):
         self.details = details
         super().__init__(self.message.format(**details))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Details are keywords, which pickling does not pass by itself; worker processes send errors home.
+        return _rebuild, (type(self), self.details)
+
 
 class ConflictingState(BatConnectError):
     """The request is well-formed, but the thing is not in a state that allows it."""
 
     code, status = "conflict", 409
+
+
+def _rebuild(kind: type[BatConnectError], details: dict[str, Any]) -> BatConnectError:
+    return kind(**details)

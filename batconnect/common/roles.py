@@ -9,7 +9,6 @@ from typing import Any
 
 from django.apps import apps
 from django.db import connections
-
 from psycopg import sql
 
 APPLICATION_ROLE = "batconnect_app"
@@ -59,4 +58,4 @@ def _restrict(cursor: Any, table: str, rights: str) -> None:
     name = sql.Identifier(table)
     role = sql.Identifier(APPLICATION_ROLE)
     cursor.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(name, role))
-    cursor.execute(sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(rights), name, role))  # type: ignore[arg-type]
+    cursor.execute(sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(rights), name, role))

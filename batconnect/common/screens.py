@@ -12,6 +12,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any, cast
 
+from django.contrib.admin import ShowFacets
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
@@ -94,14 +95,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Action:
-    """A button: a link, or with `post` a form that posts to it."""
+    """A button that leads to a page; `look` is `default`, `primary` or `danger`."""
 
     label: str
     href: str
-    icon: str = ""
     look: str = "default"
-    post: bool = False
-    confirm: str = ""
 
 
 @dataclass(frozen=True)
@@ -164,6 +162,7 @@ class ListAdmin(ModelAdmin):
 
     paginator = EstimatingPaginator
     show_full_result_count = False
+    show_facets = ShowFacets.NEVER  # a count per filter value reads the whole table each time
     list_per_page = 50
     list_max_show_all = 200
     list_filter_submit = True

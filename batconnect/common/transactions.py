@@ -11,7 +11,10 @@ from django.db import OperationalError, connection, transaction
 P = ParamSpec("P")
 R = TypeVar("R")
 
-RETRIED = {"40001", "40P01"}  # serialization failure, deadlock: the transaction was undone and may be repeated
+RETRIED = {
+    "40001",
+    "40P01",
+}  # serialization failure, deadlock: the transaction was undone and may be repeated
 ATTEMPTS = 5
 
 

@@ -5,16 +5,17 @@ account's running balance, inside the database, so the three sums cannot part. A
 towards zero in the same way. See `ledger/README.md`.
 """
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Case, F, Func, Q, Value, When
+from simple_history.models import HistoricalRecords
 
 from batconnect.common.protection import APPEND_ONLY, NEVER_DELETED
 
-from simple_history.models import HistoricalRecords
-
-MONEY = {"max_digits": 14, "decimal_places": 2}
+MONEY: Any = {"max_digits": 14, "decimal_places": 2}
 
 
 class Category(models.TextChoices):
@@ -146,10 +147,20 @@ class LedgerPosting(models.Model):
     components = models.JSONField(null=True)
     description = models.CharField(max_length=160, blank=True, db_default="")
     reversal_for = models.ForeignKey(
-        "self", on_delete=models.PROTECT, null=True, db_constraint=False, db_index=False, related_name="reversals"
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="reversals",
     )
     replaces = models.ForeignKey(
-        "self", on_delete=models.PROTECT, null=True, db_constraint=False, db_index=False, related_name="replacements"
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="replacements",
     )
     effective_on = models.DateField()
     event_on = models.DateField()
@@ -158,7 +169,11 @@ class LedgerPosting(models.Model):
     reason = models.CharField(max_length=500, blank=True, db_default="")
     created_at = models.DateTimeField(db_default=Func(function="statement_timestamp"))
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
     )
 
     class Meta:
@@ -185,7 +200,9 @@ class LedgerPosting(models.Model):
                 name="ledger_posting_one_reversal",
             ),
             models.UniqueConstraint(
-                fields=["replaces"], condition=Q(replaces__isnull=False), name="ledger_posting_one_replacement"
+                fields=["replaces"],
+                condition=Q(replaces__isnull=False),
+                name="ledger_posting_one_replacement",
             ),
         ]
         indexes = [models.Index(fields=["account", "seq"], name="ledger_posting_account_idx")]
@@ -264,10 +281,18 @@ class LedgerAllocation(models.Model):
     """
 
     account = models.ForeignKey(
-        DriverAccount, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="allocations"
+        DriverAccount,
+        on_delete=models.PROTECT,
+        db_constraint=False,
+        db_index=False,
+        related_name="allocations",
     )
     credit = models.ForeignKey(
-        LedgerPosting, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="allocated_to"
+        LedgerPosting,
+        on_delete=models.PROTECT,
+        db_constraint=False,
+        db_index=False,
+        related_name="allocated_to",
     )
     debit = models.ForeignKey(
         LedgerPosting, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="paid_by"
@@ -275,11 +300,20 @@ class LedgerAllocation(models.Model):
     amount = models.DecimalField(**MONEY)
     effective_on = models.DateField()
     undoes = models.ForeignKey(
-        "self", on_delete=models.PROTECT, null=True, db_constraint=False, db_index=False, related_name="undone_by"
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="undone_by",
     )
     created_at = models.DateTimeField(db_default=Func(function="statement_timestamp"))
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
     )
 
     class Meta:

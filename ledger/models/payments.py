@@ -25,7 +25,9 @@ class InterimPayment(models.Model):
     method_reference = models.CharField("check number or ACH reference", max_length=60, blank=True)
     amount = models.DecimalField(**MONEY)
     received_on = models.DateField()
-    allocations = models.JSONField(help_text="What the receipt says the payment was put to, when it was taken.")
+    allocations = models.JSONField(
+        help_text="What the receipt says the payment was put to, when it was taken."
+    )
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -55,7 +55,11 @@ class SourceTransaction(models.Model):
     id = models.BigIntegerField(primary_key=True)
     txn_month = models.DateField()
     batch = models.ForeignKey(
-        ImportBatch, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="transactions"
+        ImportBatch,
+        on_delete=models.PROTECT,
+        db_constraint=False,
+        db_index=False,
+        related_name="transactions",
     )
     row_number = models.PositiveIntegerField()
     source = models.CharField(max_length=20)
@@ -76,7 +80,11 @@ class SourceTransaction(models.Model):
         "leases.Lease", on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="trips"
     )
     medallion = models.ForeignKey(
-        "leases.Medallion", on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="trips"
+        "leases.Medallion",
+        on_delete=models.PROTECT,
+        db_constraint=False,
+        db_index=False,
+        related_name="trips",
     )
     vehicle = models.ForeignKey(
         "leases.Vehicle", on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="trips"
@@ -151,7 +159,9 @@ class ParkedRow(models.Model):
     corrected = models.JSONField(null=True)
     note = models.CharField(max_length=500, blank=True)
     transaction_id = models.BigIntegerField(null=True)
-    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
     decided_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -161,7 +171,9 @@ class ParkedRow(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["source", "source_rowid", "raw_hash"], name="parked_row_once"),
         ]
-        indexes = [models.Index(fields=["batch"], condition=Q(status="PARKED"), name="parked_row_waiting_idx")]
+        indexes = [
+            models.Index(fields=["batch"], condition=Q(status="PARKED"), name="parked_row_waiting_idx")
+        ]
         permissions = [("correct_parked_row", "Can correct and re-submit parked rows")]
 
     def __str__(self) -> str:
@@ -200,7 +212,9 @@ class TripTotal(models.Model):
             models.UniqueConstraint(fields=["account", "week", "batch"], name="trip_total_once"),
         ]
         indexes = [
-            models.Index(fields=["account", "week"], condition=Q(settled_week=None), name="trip_total_open_idx"),
+            models.Index(
+                fields=["account", "week"], condition=Q(settled_week=None), name="trip_total_open_idx"
+            ),
             models.Index(fields=["account", "settled_week"], name="trip_total_settled_idx"),
         ]
 

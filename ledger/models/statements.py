@@ -84,8 +84,12 @@ class DTR(models.Model):
     open_credits = models.DecimalField(**MONEY)
     still_open = models.JSONField()
     figures = models.JSONField()
-    charges = models.JSONField(help_text="One array per charge since the last DTR, in the order of CHARGE_COLUMNS.")
-    trip_log = models.TextField(blank=True, help_text="One line per settled trip, in the order of TRIP_COLUMNS.")
+    charges = models.JSONField(
+        help_text="One array per charge since the last DTR, in the order of CHARGE_COLUMNS."
+    )
+    trip_log = models.TextField(
+        blank=True, help_text="One line per settled trip, in the order of TRIP_COLUMNS."
+    )
     payout = models.OneToOneField(
         LedgerPosting, on_delete=models.PROTECT, null=True, db_constraint=False, related_name="dtr"
     )

@@ -200,5 +200,6 @@ def _sums(debits: Decimal, credits: Decimal, **rest: Any) -> dict[str, Any]:
 def _added(lines: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     found = list(lines)
     return _sums(
-        sum((line["open_debits"] for line in found), ZERO), sum((line["open_credits"] for line in found), ZERO)
+        sum((line["open_debits"] for line in found), ZERO),
+        sum((line["open_credits"] for line in found), ZERO),
     )

@@ -25,7 +25,7 @@ _FIELDS = (
 _ROW = {
     "driver_name": F("driver__name"),
     "lease_number": F("lease__number"),
-    "medallion_no": KT("data__medallion"),
+    "medallion_no": KT("figures__medallion"),
 }
 
 

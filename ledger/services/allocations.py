@@ -63,7 +63,7 @@ SELECT account_id, sum(amount) FROM allocated GROUP BY account_id
 _INSERT_PAIRS = """
 INSERT INTO ledger_allocation (account_id, credit_id, debit_id, amount, effective_on, undoes_id, created_by_id)
 SELECT c.account_id, n.credit_id, n.debit_id, n.amount,
-       greatest(ledger_posting_date(%(on)s, NULL), c.last_allocated_on, d.last_allocated_on, c.effective_on,
+       greatest((SELECT ledger_posting_date(%(on)s, NULL)), c.last_allocated_on, d.last_allocated_on, c.effective_on,
                 d.effective_on),
        n.undoes_id, %(created_by)s
   FROM unnest(%(credits)s::uuid[], %(debits)s::uuid[], %(amounts)s::numeric[], %(undoes)s::bigint[])

@@ -46,7 +46,7 @@ def export_dtrs(
 
     Files that are there already are replaced: by the same bytes, unless a DTR was paid or returned since.
     workers: processes to lay pages out in; by default one per processor.
-    Raises NotASunday, WeekHasNoDtrs, CannotWrite, TooManyForOneFile.
+    Raises NotASunday, WeekHasNoDtrs, CannotWrite, WorkerLost, TooManyForOneFile.
     """
     _check_closed(check_sunday(week))
     out = make_folder(out.resolve())

@@ -116,7 +116,7 @@ def _lease_and_vehicle(data: dict[str, Any]) -> dict[str, str]:
 
 def _how_paid(dtr: DTR, net_pay: Decimal) -> str:
     if net_pay == 0:
-        return "settled: nothing is left to pay out"
+        return "settled: nothing to pay out"
     last = max(dtr.payments.all(), key=lambda payment: payment.pk, default=None) if dtr.pk else None
     if dtr.status == DTR.Status.PAID:
         return f"paid {_day(last.on.isoformat())}, {_method(last)}" if last else "paid"
@@ -146,7 +146,10 @@ def _trip_counts(data: dict[str, Any]) -> str:
 def _late_note(data: dict[str, Any]) -> str:
     if not data["late_trips"]:
         return ""
-    return f"{_dollars(data['late_earnings'])} of it from {_count(data['late_trips'], 'late trip')}"
+    trips = _count(data["late_trips"], "late trip")
+    if not Decimal(data["late_earnings"]):
+        return f"with {trips}"
+    return f"{_dollars(data['late_earnings'])} of it from {trips}"
 
 
 # --- what was owed ------------------------------------------------------------------------------------------

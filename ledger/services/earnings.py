@@ -7,20 +7,21 @@ the week being run.
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db import connection
 
 from ..models import Category
 from .allocations import run_waterfall
 from .errors import translated
-from .postings import INSERT_POSTINGS
+from .postings import posting_statement
 
 # One TAXES posting per tax that is not zero, and one EARNINGS credit; a week whose card reversals exceed its
 # fares turns out an EARNINGS debit by the same arithmetic.
 ROWS_FROM_TRIPS = """
   SELECT row_number() OVER (ORDER BY t.account_id, m.category DESC, m.product) AS position,
          t.account_id, m.category, m.amount,
-         %(week)s::date || '/' || l.number || CASE WHEN m.product = '' THEN '' ELSE '/' || m.product END AS reference_id,
+         concat_ws('/', %(week)s::date, l.number, nullif(m.product, '')) AS reference_id,
          m.product, NULL::jsonb AS components, ''::text AS description, NULL::uuid AS reversal_for_id,
          NULL::uuid AS replaces_id, %(saturday)s::date AS effective_on, %(saturday)s::date AS event_on,
          %(saturday)s::date AS due_on, %(week)s::date AS run_week, ''::text AS reason,
@@ -40,6 +41,8 @@ ROWS_FROM_TRIPS = """
     ) AS m(category, product, amount)
    WHERE m.amount <> 0
 """
+
+POST_TRIPS = posting_statement(ROWS_FROM_TRIPS, then="SELECT count(*) FROM posted")
 
 MARK_SETTLED = """
 UPDATE trip_total SET settled_week = %(week)s
@@ -61,6 +64,8 @@ ROWS_FROM_NET_PAY = """
    GROUP BY b.account_id
 """
 
+POST_NET_PAY = posting_statement(ROWS_FROM_NET_PAY, then="SELECT id, account_id FROM posted")
+
 # What is left of these is the driver's net pay; other credits stay open until somebody decides.
 PAID_OUT = (Category.EARNINGS, Category.TAXES)
 
@@ -72,7 +77,7 @@ def apply_weekly_earnings(*, account_ids: Sequence[int], week: date, actor_id: i
     account, payouts not counted. Source: domain.md, open-item accounting and the weekly run.
     """
     saturday = week + timedelta(days=6)
-    parameters = {
+    parameters: dict[str, Any] = {
         "accounts": list(account_ids),
         "week": week,
         "saturday": saturday,
@@ -80,11 +85,11 @@ def apply_weekly_earnings(*, account_ids: Sequence[int], week: date, actor_id: i
         "paid_out": list(PAID_OUT),
     }
     with translated(), connection.cursor() as cursor:
-        cursor.execute(INSERT_POSTINGS.format(rows=ROWS_FROM_TRIPS) + "SELECT count(*) FROM posted", parameters)
+        cursor.execute(POST_TRIPS, parameters)
         cursor.execute(MARK_SETTLED, parameters)
     allocated = run_waterfall(account_ids=account_ids, dated=saturday, actor_id=actor_id)
     with translated(), connection.cursor() as cursor:
-        cursor.execute(INSERT_POSTINGS.format(rows=ROWS_FROM_NET_PAY) + "SELECT id, account_id FROM posted", parameters)
+        cursor.execute(POST_NET_PAY, parameters)
         payouts = cursor.fetchall()
     if payouts:
         run_waterfall(

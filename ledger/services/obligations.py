@@ -50,7 +50,9 @@ class BadReference(LedgerError):
 
 class FutureEvent(LedgerError):
     code, status = "obligation.future_event", 400
-    message = "{reference_id}: {date} is after {today}; a charge cannot have happened, or be dated, ahead of today."
+    message = (
+        "{reference_id}: {date} is after {today}; a charge cannot have happened, or be dated, ahead of today."
+    )
 
 
 class ComponentsDiffer(LedgerError):
@@ -137,7 +139,11 @@ def check_obligation(
 ) -> NewPosting:
     """The posting a charge becomes when recorded on a day. Raises the errors of this module."""
     reference = obligation.reference_id
-    if not (0 < len(reference) <= LONGEST_REFERENCE) or reference != reference.strip() or not reference.isprintable():
+    if (
+        not (0 < len(reference) <= LONGEST_REFERENCE)
+        or reference != reference.strip()
+        or not reference.isprintable()
+    ):
         raise BadReference(reference_id=reference)
     if obligation.category not in CHARGEABLE:
         raise NotChargeable(category=obligation.category, choices=", ".join(sorted(CHARGEABLE)))

@@ -12,7 +12,7 @@ from batconnect.common.money import ZERO, parse_amount, total
 from batconnect.common.numbers import reserve_numbers
 from batconnect.common.transactions import money_transaction
 
-from ..models import Category, DriverAccount, InterimPayment, LedgerBalance, LedgerPosting, PaymentMethod
+from ..models import Category, DriverAccount, InterimPayment, LedgerBalance, PaymentMethod
 from .accounts import lock_account
 from .allocations import Pair, allocate_pairs
 from .errors import LedgerError
@@ -175,7 +175,9 @@ def _as_asked(items: Sequence[LedgerBalance], allocations: Mapping[str, Decimal]
 
 
 def _find(items: Sequence[LedgerBalance], reference: str) -> LedgerBalance:
-    found = [item for item in items if reference in (item.reference_id, f"{item.category}:{item.reference_id}")]
+    found = [
+        item for item in items if reference in (item.reference_id, f"{item.category}:{item.reference_id}")
+    ]
     if not found:
         raise UnknownReference(reference=reference)
     if len(found) > 1:

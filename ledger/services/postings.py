@@ -13,7 +13,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-
 from psycopg.types.json import Jsonb
 
 from .errors import translated
@@ -53,7 +52,8 @@ posted AS (
 ROWS_FROM_ARRAYS = """
   SELECT row_number() OVER () AS position, r.account_id, r.category, r.amount, r.reference_id, r.product,
          r.components, r.description, r.reversal_for_id, r.replaces_id,
-         ledger_posting_date(%(on)s, %(accounting_date)s) AS effective_on, r.event_on, r.due_on,
+         -- As a subquery it is asked once, not for every row.
+         (SELECT ledger_posting_date(%(on)s, %(accounting_date)s)) AS effective_on, r.event_on, r.due_on,
          %(run_week)s::date AS run_week, r.reason, r.vehicle_id, r.medallion_id
     FROM unnest(
            %(account_id)s::bigint[], %(category)s::text[], %(amount)s::numeric[], %(reference_id)s::text[],
@@ -124,7 +124,7 @@ def insert_postings(
     """
     arrays: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in _ARRAYS}
     arrays["components"] = [None if c is None else Jsonb(c) for c in arrays["components"]]
-    statement = INSERT_POSTINGS.format(rows=ROWS_FROM_ARRAYS) + (AUDITED if action else "") + RETURN_POSTED
+    statement = posting_statement(ROWS_FROM_ARRAYS, then=(AUDITED if action else "") + RETURN_POSTED)
     with translated(), connection.cursor() as cursor:
         cursor.execute(
             statement,
@@ -139,3 +139,8 @@ def insert_postings(
             },
         )
         return [Posted(*row) for row in cursor.fetchall()]
+
+
+def posting_statement(rows: str, *, then: str) -> str:
+    """The statement that posts a subquery's rows, followed by what is to be made of `posted`."""
+    return INSERT_POSTINGS.format(rows=rows) + then

@@ -1,6 +1,6 @@
 """DTRs: freezing them at the end of a lease's week, and recording how their net pay was handed over."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -49,9 +49,7 @@ class PaidTooEarly(LedgerError):
     message = "{number} is for the week through {saturday}; it cannot be paid on {on}."
 
 
-def freeze_dtrs(
-    *, numbers: Mapping[int, str], week: date, allocated: Mapping[int, Decimal]
-) -> None:
+def freeze_dtrs(*, numbers: Mapping[int, str], week: date, allocated: Mapping[int, Decimal]) -> None:
     """Freeze one DTR per account (`numbers` by account id) for a week that has just been settled.
 
     `allocated` is what the run put to each account's debts. The accounts' locks are held by the caller.

@@ -45,12 +45,16 @@ class ReasonTooShort(LedgerError):
 
 class SettledTogether(LedgerError):
     code, status = "void.settlement", 409
-    message = "{category} of a week is taken back only as a whole: reverse the settlement of that lease and week."
+    message = (
+        "{category} of a week is taken back only as a whole: reverse the settlement of that lease and week."
+    )
 
 
 class PayoutPaid(LedgerError):
     code, status = "void.payout_paid", 409
-    message = "{number} was paid, so its payout stands. If the money came back, record the payment as returned."
+    message = (
+        "{number} was paid, so its payout stands. If the money came back, record the payment as returned."
+    )
 
 
 class NotReplaceable(LedgerError):
@@ -218,7 +222,9 @@ def _void(
     undone = undo_allocations(
         account_id=posting.account_id, posting_id=posting.pk, on=accounting_date or on, actor_id=actor.pk
     )
-    components = posting.components and {name: str(-Decimal(part)) for name, part in posting.components.items()}
+    components = posting.components and {
+        name: str(-Decimal(part)) for name, part in posting.components.items()
+    }
     row = NewPosting(
         account_id=posting.account_id,
         category=posting.category,

@@ -8,7 +8,7 @@ steps hang together is told in `ledger/README.md`.
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from django.conf import settings

@@ -14,6 +14,7 @@ from django.db import connection
 
 from batconnect.common.audit import system_user
 from batconnect.common.weeks import NEW_YORK, saturday_of
+from leases.models import Lease
 from ledger.models import (
     Category,
     DriverAccount,
@@ -26,7 +27,6 @@ from ledger.models import (
 )
 from ledger.selectors.proofs import run_proofs
 from ledger.services import obligations, payments, weekly_close
-from leases.models import Lease
 from tests.factories import make_lease
 
 SUNDAY = date(2019, 3, 3)
@@ -69,7 +69,11 @@ def charge(
 
 
 def pay(
-    account: DriverAccount, amount: str, allocations: Mapping[str, str] | None = None, *, on: date = MONDAY_AFTER
+    account: DriverAccount,
+    amount: str,
+    allocations: Mapping[str, str] | None = None,
+    *,
+    on: date = MONDAY_AFTER,
 ) -> LedgerPosting:
     """Cash at the desk; returns the credit posting."""
     return payments.apply_interim_payment(
@@ -101,7 +105,14 @@ def drive(
     for tax, (amount_column, trips_column) in _TAX_COLUMNS.items():
         columns |= {amount_column: owed.get(tax, Decimal(0)), trips_column: int(tax in owed)}
     return TripTotal.objects.create(
-        account=account, week=week, batch=batch, earnings=gross, card_trips=1, cash_trips=0, other_trips=0, **columns
+        account=account,
+        week=week,
+        batch=batch,
+        earnings=gross,
+        card_trips=1,
+        cash_trips=0,
+        other_trips=0,
+        **columns,
     )
 
 
@@ -148,7 +159,11 @@ def _insert_trip(
 def run(week: date = SUNDAY, *, today: date | None = None, **options: Any) -> dict[str, Any]:
     """The weekly run, by default on the Sunday after the week."""
     return weekly_close.run_week(
-        week=week, today=today or saturday_of(week) + timedelta(days=1), actor=system_user(), workers=1, **options
+        week=week,
+        today=today or saturday_of(week) + timedelta(days=1),
+        actor=system_user(),
+        workers=1,
+        **options,
     )
 
 
@@ -177,5 +192,3 @@ def open_in(account: DriverAccount, category: Category) -> Decimal:
 def broken_proofs() -> list[str]:
     """The proofs that fail now, with what breaks them; a story ends with none."""
     return [f"{proof.name}: {proof.detail}" for proof in run_proofs() if not proof.ok]
-
-

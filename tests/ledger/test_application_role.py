@@ -62,14 +62,16 @@ def test_it_can_charge_settle_pay_void_and_prove():
         drive(account, "500.00", {"MTA": "5.00"})
         run()
         statements.pay_dtr(dtr=DTR.objects.get(), on=MONDAY_AFTER, method="CASH", actor=system_user())
-        voids.void_posting(posting_id=toll.pk, reason="Another cab's toll", actor=system_user(), on=MONDAY_AFTER)
+        voids.void_posting(
+            posting_id=toll.pk, reason="Another cab's toll", actor=system_user(), on=MONDAY_AFTER
+        )
         assert broken_proofs() == []
 
 
 @pytest.mark.parametrize("statement", FORBIDDEN)
 def test_it_cannot(statement):
     with (
-        pytest.raises(ProgrammingError, match="permission denied|must be owner"),
+        pytest.raises(ProgrammingError, match=r"permission denied|must be owner"),
         transaction.atomic(),
         as_application(),
         connection.cursor() as cursor,

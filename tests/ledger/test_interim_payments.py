@@ -10,7 +10,7 @@ from batconnect.common.money import BadAmount
 from ledger.models import InterimPayment, LedgerBalance, LedgerPosting
 from ledger.services import payments, voids
 
-from .factories import SUNDAY, balance, broken_proofs, charge, make_account, open_of, pay
+from .factories import SUNDAY, balance, broken_proofs, charge, make_account, open_of
 
 pytestmark = pytest.mark.django_db
 
@@ -64,10 +64,10 @@ def test_a_lease_item_named_in_part_takes_its_share_of_the_remainder_too(account
 
 def test_an_item_is_paid_to_the_cent_and_never_above(account):
     charge(account, "MISC", "50.00", "KEY")
-    with pytest.raises(payments.OverAllocated, match="KEY has 50.00 open; 50.01"):
+    with pytest.raises(payments.OverAllocated, match=r"KEY has 50\.00 open; 50\.01"):
         take(account, Decimal("60.00"), {"KEY": Decimal("50.01")})
     take(account, Decimal("50.00"), {"KEY": Decimal("50.00")})
-    with pytest.raises(payments.OverAllocated, match="KEY has 0.00 open"):
+    with pytest.raises(payments.OverAllocated, match=r"KEY has 0\.00 open"):
         take(account, Decimal("60.00"), {"KEY": Decimal("0.01")})
 
 
@@ -141,6 +141,8 @@ def test_checks_and_transfers_need_their_number(account):
     for method in ("CHECK", "ACH"):
         with pytest.raises(payments.MethodReferenceMissing):
             take(account, Decimal("5.00"), method=method)
-        assert take(account, Decimal("5.00"), method=method, method_reference="1042").method_reference == "1042"
+        assert (
+            take(account, Decimal("5.00"), method=method, method_reference="1042").method_reference == "1042"
+        )
     with pytest.raises(payments.UnknownMethod):
         take(account, Decimal("5.00"), method="SHELLS")

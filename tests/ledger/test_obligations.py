@@ -32,12 +32,17 @@ def nothing_written(account):
 
 
 def test_a_charge_is_a_debit_with_its_open_item_on_the_lease_s_cab(account):
-    posting = charge(account, "PVB", "65.00", "SUMMONS-1", event_on=date(2019, 2, 20), description="No parking")
+    posting = charge(
+        account, "PVB", "65.00", "SUMMONS-1", event_on=date(2019, 2, 20), description="No parking"
+    )
 
     assert (posting.amount, posting.entry_type, posting.status) == (Decimal("65.00"), "DEBIT", "POSTED")
     assert (posting.effective_on, posting.event_on, posting.due_on) == (SUNDAY, date(2019, 2, 20), SATURDAY)
     assert (posting.driver_id, posting.lease_id) == (account.driver_id, account.lease_id)
-    assert (posting.medallion_id, posting.vehicle_id) == (account.lease.medallion_id, account.lease.vehicle_id)
+    assert (posting.medallion_id, posting.vehicle_id) == (
+        account.lease.medallion_id,
+        account.lease.vehicle_id,
+    )
     item = posting.open_item
     assert (item.original_amount, item.balance, item.status) == (Decimal("65.00"), Decimal("65.00"), "OPEN")
     assert balance(account) == Decimal("65.00")
@@ -121,7 +126,9 @@ def test_a_reference_must_be_printable_and_short(account, reference):
     assert nothing_written(account)
 
 
-@pytest.mark.parametrize("category", ["TAXES", "EARNINGS", "PAYOUT", "INTERIM_PAYMENT", "WRITE_OFF", "NOTHING"])
+@pytest.mark.parametrize(
+    "category", ["TAXES", "EARNINGS", "PAYOUT", "INTERIM_PAYMENT", "WRITE_OFF", "NOTHING"]
+)
 def test_only_charges_are_charged(account, category):
     with pytest.raises(obligations.NotChargeable):
         post(Obligation(account.pk, category, Decimal("1.00"), "X"))

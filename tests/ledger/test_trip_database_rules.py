@@ -28,7 +28,7 @@ def _one_trip(tmp_path: Path) -> Iterator[None]:
     assert SourceTransaction.objects.count() >= 1
 
 
-def refused(statement: str, parameters: list[object] | None = None) -> str:
+def refused(statement: str, parameters: list[str] | None = None) -> str:
     """Run a statement that has to fail; returns what the database said."""
     with pytest.raises(DatabaseError) as caught, transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement, parameters)

@@ -4,6 +4,7 @@ import io
 import json
 import tracemalloc
 import zipfile
+from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 
@@ -118,7 +119,9 @@ def lease() -> Lease:
     ],
     ids=["byte order mark", "windows lines", "no last newline", "blank lines", "all quoted", "other order"],
 )
-def test_what_spreadsheets_do_to_a_file_does_not_matter(tmp_path: Path, lease: Lease, change) -> None:
+def test_what_spreadsheets_do_to_a_file_does_not_matter(
+    tmp_path: Path, lease: Lease, change: Callable[[bytes], bytes]
+) -> None:
     assert load(tmp_path, content=change(written([trip(lease), trip(lease)]))).accepted == 2
 
 

@@ -78,7 +78,8 @@ def test_an_import_killed_half_way_leaves_nothing_and_is_simply_run_again(
         _wait_until_rows_are_written(committing_database)
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
+    assert process.returncode < 0, "it ended before it was killed"
     assert ImportBatch.objects.count() == SourceTransaction.objects.count() == 0
     assert import_trips(path=path, actor=system_user()).accepted == ROWS
     assert TripTotal.objects.get().earnings == Decimal("15.80") * ROWS

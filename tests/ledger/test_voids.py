@@ -44,7 +44,12 @@ def void(posting, *, reason=REASON, on=MONDAY_AFTER, **options):
 
 def replace(posting, amount, **options):
     return voids.replace_posting(
-        posting_id=posting.pk, amount=Decimal(amount), reason=REASON, actor=system_user(), on=MONDAY_AFTER, **options
+        posting_id=posting.pk,
+        amount=Decimal(amount),
+        reason=REASON,
+        actor=system_user(),
+        on=MONDAY_AFTER,
+        **options,
     )
 
 
@@ -56,7 +61,11 @@ def test_a_void_posts_the_opposite_today_and_closes_both(account):
     charged.refresh_from_db()
     assert charged.status == "VOIDED"
     assert (reversal.amount, reversal.reference_id, reversal.category) == (Decimal("-50.00"), "KEY", "MISC")
-    assert (reversal.effective_on, reversal.reason, reversal.reversal_for_id) == (MONDAY_AFTER, REASON, charged.pk)
+    assert (reversal.effective_on, reversal.reason, reversal.reversal_for_id) == (
+        MONDAY_AFTER,
+        REASON,
+        charged.pk,
+    )
     assert open_items(account) == {}
     assert balance(account) == 0
     assert broken_proofs() == []
@@ -137,7 +146,11 @@ def test_a_replacement_is_numbered_linked_and_paid_again_by_what_paid_the_old_on
     reduced = replace(ticket, "65.00")
 
     assert (reduced.reference_id, reduced.replaces_id) == ("4335/2", ticket.pk)
-    assert (reduced.event_on, reduced.due_on, reduced.effective_on) == (date(2019, 2, 27), SATURDAY, MONDAY_AFTER)
+    assert (reduced.event_on, reduced.due_on, reduced.effective_on) == (
+        date(2019, 2, 27),
+        SATURDAY,
+        MONDAY_AFTER,
+    )
     assert open_of(reduced) == 0
     assert open_of(payment) == Decimal("-35.00")
     assert balance(account) == Decimal("-35.00")

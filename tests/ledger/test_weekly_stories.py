@@ -7,10 +7,10 @@ import pytest
 
 from batconnect.common.audit import system_user
 from batconnect.common.weeks import NotASunday
+from leases import services as leases
 from ledger.models import DTR, Category, LedgerAllocation, LedgerPosting, TripTotal, WeeklyRun
 from ledger.services import statements, voids, weekly_close
 from ledger.services.errors import ClosedPeriod
-from leases import services as leases
 
 from .factories import (
     MONDAY_AFTER,
@@ -184,7 +184,9 @@ def test_a_late_run_never_dates_an_allocation_before_an_earlier_one_of_the_same_
 
     run(today=date(2019, 3, 12))
 
-    dates = {row.debit_id: row.effective_on for row in LedgerAllocation.objects.filter(credit__category="EARNINGS")}
+    dates = {
+        row.debit_id: row.effective_on for row in LedgerAllocation.objects.filter(credit__category="EARNINGS")
+    }
     assert dates == {toll.pk: SATURDAY, fee.pk: MONDAY_AFTER}
     assert open_of(fee) == Decimal("30.00")
 
@@ -219,7 +221,11 @@ def test_a_closed_week_run_again_gives_its_stored_result_and_changes_nothing():
 
     assert again == first
     assert list(again) == list(first)
-    assert (LedgerPosting.objects.count() - 1, LedgerAllocation.objects.count(), DTR.objects.count()) == before
+    assert (
+        LedgerPosting.objects.count() - 1,
+        LedgerAllocation.objects.count(),
+        DTR.objects.count(),
+    ) == before
 
 
 def test_a_closed_week_takes_no_date_inside_it_and_a_default_date_moves_to_the_first_open_day():
@@ -291,7 +297,12 @@ def test_a_lease_entered_late_brings_its_earlier_weeks_to_the_next_run():
     assert [fee.due_on for fee in fees] == [SATURDAY + WEEK * n for n in range(4)]
     assert {fee.effective_on for fee in fees} == {SATURDAY + 2 * WEEK}
     assert result["installments_posted"] == 4
-    assert [detail["late"] for detail in report(account, NEXT + WEEK).data["details"]] == [True, True, False, False]
+    assert [detail["late"] for detail in report(account, NEXT + WEEK).data["details"]] == [
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 # --- reversals above the fares -------------------------------------------------------------------------------
@@ -421,7 +432,9 @@ def test_a_reversed_settlement_withdraws_the_unpaid_payout_and_the_next_run_sett
     assert balance(account) == Decimal("40.00")
     assert TripTotal.objects.get().settled_week is None
     with pytest.raises(voids.SettlementReversed):
-        voids.reverse_settlement(account=account, week=SUNDAY, reason=REASON, actor=system_user(), on=MONDAY_AFTER)
+        voids.reverse_settlement(
+            account=account, week=SUNDAY, reason=REASON, actor=system_user(), on=MONDAY_AFTER
+        )
 
     result = run(NEXT)
 
@@ -436,7 +449,9 @@ def test_a_paid_payout_stands_when_its_settlement_is_reversed_and_is_owed_back_l
     run()
     statements.pay_dtr(dtr=report(account), on=MONDAY_AFTER, method="CASH", actor=system_user())
 
-    voids.reverse_settlement(account=account, week=SUNDAY, reason=REASON, actor=system_user(), on=MONDAY_AFTER)
+    voids.reverse_settlement(
+        account=account, week=SUNDAY, reason=REASON, actor=system_user(), on=MONDAY_AFTER
+    )
 
     payout = posting(account, Category.PAYOUT, run_week=SUNDAY)
     assert open_of(payout) == Decimal("100.00")
@@ -454,10 +469,14 @@ def test_a_paid_payout_stands_when_its_settlement_is_reversed_and_is_owed_back_l
 def test_a_settlement_is_reversed_only_where_there_is_one():
     account = make_account()
     with pytest.raises(voids.WeekNotClosed):
-        voids.reverse_settlement(account=account, week=SUNDAY, reason=REASON, actor=system_user(), on=MONDAY_AFTER)
+        voids.reverse_settlement(
+            account=account, week=SUNDAY, reason=REASON, actor=system_user(), on=MONDAY_AFTER
+        )
     run()
     with pytest.raises(voids.NothingSettled):
-        voids.reverse_settlement(account=account, week=SUNDAY, reason=REASON, actor=system_user(), on=MONDAY_AFTER)
+        voids.reverse_settlement(
+            account=account, week=SUNDAY, reason=REASON, actor=system_user(), on=MONDAY_AFTER
+        )
 
 
 # --- ended leases --------------------------------------------------------------------------------------------

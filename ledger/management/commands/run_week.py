@@ -18,7 +18,9 @@ class Command(ReportingCommand):
         super().add_arguments(parser)
         parser.add_argument("--week", type=iso_date, required=True, help="the week's Sunday, e.g. 2019-03-03")
         parser.add_argument("--dry-run", action="store_true", help="say what it would give; keep nothing")
-        parser.add_argument("--workers", type=int, help="connections to share the work (default: from settings)")
+        parser.add_argument(
+            "--workers", type=int, help="connections to share the work (default: from settings)"
+        )
 
     def report(self, **options: Any) -> dict[str, Any]:
         self.dry_run = options["dry_run"]
@@ -49,4 +51,6 @@ class Command(ReportingCommand):
             ("DTRs", "dtrs"),
         ):
             value = result[name]
-            self.stdout.write(f"  {label:<22} {value if isinstance(value, int) else f'{Decimal(value):,.2f}':>14}")
+            self.stdout.write(
+                f"  {label:<22} {value if isinstance(value, int) else f'{Decimal(value):,.2f}':>14}"
+            )

@@ -11,7 +11,9 @@ from ledger.selectors.proofs import run_proofs
 
 
 class Command(BaseCommand):
-    help = "Recompute every balance from postings and allocations and compare; exit 1 when something is wrong."
+    help = (
+        "Recompute every balance from postings and allocations and compare; exit 1 when something is wrong."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
