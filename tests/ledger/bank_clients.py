@@ -119,7 +119,12 @@ class Clerk(threading.Thread):
         for posting in self._one_of(account, list(CATEGORIES)):
             other = self.random.choice([None, *self.accounts])
             voids.replace_posting(
-                posting_id=posting, amount=self._amount(), reason=REASON, actor=self.actor, on=DAY, account=other
+                posting_id=posting,
+                amount=self._amount(),
+                reason=REASON,
+                actor=self.actor,
+                on=DAY,
+                account=other,
             )
 
     def read(self, _account: Any) -> None:

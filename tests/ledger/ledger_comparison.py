@@ -24,7 +24,9 @@ SELECT a.id, a.balance, (SELECT coalesce(sum(amount), 0) FROM ledger_posting WHE
   FROM driver_account a WHERE a.id = ANY(%s)
 """
 _POSTED = "SELECT id, account_id, amount, effective_on FROM ledger_posting WHERE account_id = ANY(%s)"
-_ALLOCATED = "SELECT credit_id, debit_id, amount, effective_on FROM ledger_allocation WHERE account_id = ANY(%s)"
+_ALLOCATED = (
+    "SELECT credit_id, debit_id, amount, effective_on FROM ledger_allocation WHERE account_id = ANY(%s)"
+)
 
 
 def compare_items(model: PlainLedger) -> None:

@@ -126,7 +126,9 @@ class PlainLedger:
     ) -> Item:  # fmt: skip
         if self._find(category, reference):
             raise Refusal("posting.duplicate_reference")
-        return self._post(account, category, amount, reference, self._date(on, accounting_date), on, due_on=due_on)
+        return self._post(
+            account, category, amount, reference, self._date(on, accounting_date), on, due_on=due_on
+        )
 
     def drive(self, account: Account, week: date, earnings: Decimal, taxes: Mapping[str, Decimal]) -> None:
         self.trips.append(Trip(account, week, earnings, taxes))
@@ -238,7 +240,12 @@ class PlainLedger:
         return amount
 
     def waterfall(
-        self, account: Account, dated: date, *, credits_: Callable[[Item], bool], debits: Callable[[Item], bool]
+        self,
+        account: Account,
+        dated: date,
+        *,
+        credits_: Callable[[Item], bool],
+        debits: Callable[[Item], bool],
     ) -> Decimal:
         """Pay the first open debit from the first open credit, until one side has none; returns how much."""
 

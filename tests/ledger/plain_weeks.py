@@ -52,14 +52,25 @@ class PlainWeeks(PlainLedger):
                 if account.ends_on and sunday > account.ends_on:
                     break
                 self._together(
-                    account, "LEASE", account.weekly_fee, f"{account.lease_number}/{sunday}", week, sunday + SIX_DAYS
+                    account,
+                    "LEASE",
+                    account.weekly_fee,
+                    f"{account.lease_number}/{sunday}",
+                    week,
+                    sunday + SIX_DAYS,
                 )
                 account.installments_through = sunday + SIX_DAYS
                 posted += 1
         return posted
 
     def _together(
-        self, account: Account, category: str, amount: Decimal, reference: str, week: date, due_on: date | None = None
+        self,
+        account: Account,
+        category: str,
+        amount: Decimal,
+        reference: str,
+        week: date,
+        due_on: date | None = None,
     ) -> Item:
         """Post for a run what its statement posts at one moment, with others."""
         dated = week + SIX_DAYS
@@ -72,7 +83,9 @@ class PlainWeeks(PlainLedger):
 
     def _is_run(self, account: Account, week: date) -> bool:
         last = self.last_report(account)
-        on_lease = account.starts_on <= week + SIX_DAYS and (account.ends_on is None or account.ends_on >= week)
+        on_lease = account.starts_on <= week + SIX_DAYS and (
+            account.ends_on is None or account.ends_on >= week
+        )
         return (
             on_lease
             or any(item.open for item in self.items_of(account))
@@ -116,7 +129,9 @@ class PlainWeeks(PlainLedger):
         }
         return self._report(account, week, payout, figures)
 
-    def _report(self, account: Account, week: date, payout: Item | None, figures: dict[str, object]) -> Report:
+    def _report(
+        self, account: Account, week: date, payout: Item | None, figures: dict[str, object]
+    ) -> Report:
         """What moved since the report before: charges as posted, and every allocation by who paid it."""
         last = self.last_report(account)
         lines: dict[str, dict[str, Decimal]] = defaultdict(lambda: dict.fromkeys(MOVES, ZERO))
@@ -131,7 +146,9 @@ class PlainWeeks(PlainLedger):
                 lines[allocation.debit.category][_payer(allocation.credit)] += allocation.amount
         still_open = {}
         for category, line in list(lines.items()):
-            line["still_open"] = line["prior"] + line["charges"] - sum((line[name] for name in MOVES[2:]), ZERO)
+            line["still_open"] = (
+                line["prior"] + line["charges"] - sum((line[name] for name in MOVES[2:]), ZERO)
+            )
             if not any(line.values()):
                 del lines[category]
             elif line["still_open"]:
@@ -147,7 +164,9 @@ class PlainWeeks(PlainLedger):
             },
             "voids": {(i.category, i.reference): -i.amount for i in new_items if i.reversal_of},
             "payments": {
-                i.reference: -i.amount for i in new_items if i.category == "INTERIM_PAYMENT" and not i.reversal_of
+                i.reference: -i.amount
+                for i in new_items
+                if i.category == "INTERIM_PAYMENT" and not i.reversal_of
             },
         }
         return Report(account, week, figures, still_open, payout, len(self.items), len(self.allocations))

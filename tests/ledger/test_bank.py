@@ -38,7 +38,12 @@ def work(url: str, *, seconds: float, locked: bool, enough: int | None = None) -
         )
         for seed in range(PROCESSES)
     ]
-    together: dict[str, Any] = {"done": Counter(), "refused": Counter(), "wrong_sums": [], "failures": Counter()}
+    together: dict[str, Any] = {
+        "done": Counter(),
+        "refused": Counter(),
+        "wrong_sums": [],
+        "failures": Counter(),
+    }
     for process in processes:
         output, errors = process.communicate(timeout=seconds + 60)
         assert process.returncode == 0, errors
@@ -58,7 +63,9 @@ def bank(committing_database: str) -> str:
 
 def deadlocks(url: str) -> int:
     with psycopg.connect(url) as server:
-        return server.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()").fetchone()[0]
+        return server.execute(
+            "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+        ).fetchone()[0]
 
 
 def test_sixteen_clients_on_eight_accounts_lose_no_cent(bank: str) -> None:

@@ -66,7 +66,9 @@ class LedgerMachine(RuleBasedStateMachine):
         self.actor = system_user()
         self.results: dict[date, Any] = {}  # of the weeks that were run
 
-    @initialize(fee=st.sampled_from([ZERO, Decimal("300.00")]), ends_on=st.sampled_from([date(2019, 3, 16), None]))
+    @initialize(
+        fee=st.sampled_from([ZERO, Decimal("300.00")]), ends_on=st.sampled_from([date(2019, 3, 16), None])
+    )
     def three_leases_of_two_drivers(self, fee: Decimal, ends_on: date | None) -> None:
         first = make_driver()
         leases = [
@@ -93,7 +95,9 @@ class LedgerMachine(RuleBasedStateMachine):
         try:
             expected = model()
         except Refusal as refusal:
-            assert before == (len(self.model.items), len(self.model.allocations)), "the model wrote, then refused"
+            assert before == (len(self.model.items), len(self.model.allocations)), (
+                "the model wrote, then refused"
+            )
             with pytest.raises(BatConnectError) as refused, transaction.atomic():
                 product()
             assert refused.value.code == refusal.code, refused.value
@@ -266,7 +270,9 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def posting_id(self, item: Item) -> Any:
         return LedgerBalance.objects.values_list("pk", flat=True).get(
-            category=item.category, reference_id=item.reference, posting__reversal_for__isnull=not item.reversal_of
+            category=item.category,
+            reference_id=item.reference,
+            posting__reversal_for__isnull=not item.reversal_of,
         )
 
     def dtr(self, report: Report) -> DTR:
@@ -295,9 +301,9 @@ class LedgerMachine(RuleBasedStateMachine):
 @pytest.mark.slow
 @pytest.mark.django_db
 def test_any_sequence_of_events_agrees_with_the_plain_ledger() -> None:
-    with connection.cursor() as cursor:  # once, outside the examples: making a partition takes longer than a step
+    with (
+        connection.cursor() as cursor
+    ):  # once, outside the examples: making a partition takes longer than a step
         for month in range(2, 8):
             cursor.execute("SELECT ensure_txn_source_month(%s)", [date(2019, month, 1)])
-    run_state_machine_as_test(
-        LedgerMachine, settings=settings(max_examples=RUNS, stateful_step_count=STEPS)
-    )
+    run_state_machine_as_test(LedgerMachine, settings=settings(max_examples=RUNS, stateful_step_count=STEPS))

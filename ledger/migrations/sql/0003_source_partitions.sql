@@ -69,13 +69,15 @@ BEGIN
   IF to_regclass(leaf) IS NULL THEN
     PERFORM pg_advisory_xact_lock(hashtext('ensure_txn_source_month'));
     IF to_regclass(leaf) IS NULL THEN
-      EXECUTE format(
-        'CREATE TABLE %I PARTITION OF txn_source_parent FOR VALUES FROM (%L) TO (%L)',
-        leaf, month, (month + interval '1 month')::date
-      );
+      -- Made apart and then attached: readers and loaders of other months need not wait for it.
+      EXECUTE format('CREATE TABLE %I (LIKE txn_source_parent INCLUDING ALL)', leaf);
       EXECUTE format(
         'CREATE TRIGGER txn_source_no_truncate BEFORE TRUNCATE ON %I '
         'FOR EACH STATEMENT EXECUTE FUNCTION txn_source_refuse_change()', leaf
+      );
+      EXECUTE format(
+        'ALTER TABLE txn_source_parent ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
+        leaf, month, (month + interval '1 month')::date
       );
     END IF;
   END IF;
