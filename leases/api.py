@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from django.db.models import F, Model, Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -16,6 +16,7 @@ from batconnect.api.routes import route
 from batconnect.api.views import ApiView
 
 from .models import Driver, Lease, LeaseType, Medallion, Vehicle
+
 
 class DriverRow(serializers.ModelSerializer[Driver]):
     class Meta:
@@ -138,7 +139,7 @@ class _MasterList(ApiView):
 
     def _rows(self, ids: Sequence[Any]) -> Sequence[Mapping[str, Any]]:
         found = self.model._default_manager.filter(pk__in=ids).select_related(*self.related)
-        return by_key(ids, self.row(found, many=True).data, "id")
+        return by_key(ids, list(self.row(found, many=True).data), "id")
 
 
 class _MasterDetail(ApiView):
@@ -193,7 +194,10 @@ class Medallions(_MasterList):
 
 @extend_schema_view(
     get=extend_schema(
-        tags=["fleet"], operation_id="show_medallion", description="Show one medallion.", responses=MedallionRow
+        tags=["fleet"],
+        operation_id="show_medallion",
+        description="Show one medallion.",
+        responses=MedallionRow,
     )
 )
 class MedallionDetail(_MasterDetail):

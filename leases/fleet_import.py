@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from django.db import connection, models, transaction
 from simple_history.utils import bulk_create_with_history, bulk_update_with_history
 
-from batconnect.common import audit
+from batconnect.common import audit, locks
 from batconnect.common.errors import BatConnectError, ConflictingState
 from batconnect.common.models import User
 from batconnect.common.weeks import NEW_YORK
@@ -24,8 +24,6 @@ from .fleet_files import FleetCab, FleetDriver, read_cabs, read_drivers
 from .models import Driver, Lease, LeaseType, Medallion, Vehicle, VehicleAssignment
 from .services import assign_vehicle, checked_fee, create_lease
 
-# Two imports at once would both find the same medallion missing.
-_IMPORT_LOCK = 7305110223
 
 Kept = TypeVar("Kept", bound=models.Model)
 
@@ -88,7 +86,7 @@ def import_fleet(
     cabs = read_cabs(medallions)
     people = read_drivers(drivers, cabs)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_IMPORT_LOCK])
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [locks.FLEET_IMPORT])
 
     permits, medallion_counts = _upsert(Medallion, "number", [_medallion(cab) for cab in cabs], actor)
     cars, vehicle_counts = _upsert(Vehicle, "vin", [_vehicle(cab) for cab in cabs], actor)

@@ -13,11 +13,13 @@ from ledger.services.obligations import Obligation
 from . import schedule
 
 _DUE = """
-SELECT i.id, a.id, i.amount, i.reference_id, i.due_on
+SELECT i.id, a.id, i.amount, i.reference_id, i.due_on,
+       format('%%s to %%s, %%s days of %%s a week', to_char(i.period_start, 'Mon FMDD'),
+              to_char(i.period_end, 'Mon FMDD'), i.days, i.weekly_fee)
   FROM lease_installment i
   JOIN lease l ON l.id = i.lease_id
   JOIN driver_account a ON a.lease_id = l.id AND a.driver_id = l.driver_id
- WHERE i.posting_id IS NULL AND i.due_on <= %(through)s
+ WHERE i.posting_id IS NULL AND i.due_on <= %(through)s AND l.status <> 'CANCELLED'
  ORDER BY a.id, i.due_on, i.reference_id
  LIMIT %(limit)s
 """
@@ -39,6 +41,8 @@ class LeaseInstallments:
     """Lease fees for the weekly run. Its obligations carry the installment's own reference and due date."""
 
     name = "leases"
+    category = "LEASE"
+    reference_pattern = r"L-\d+/\d{4}-\d\d-\d\d"
 
     def prepare(self, *, through: date) -> None:
         """Make every installment due on or before `through` that does not exist yet, for all leases."""
@@ -56,10 +60,15 @@ class LeaseInstallments:
             DueInstallment(
                 source_id=installment,
                 obligation=Obligation(
-                    account_id=account, category="LEASE", amount=amount, reference_id=reference, due_on=due_on
+                    account_id=account,
+                    category=self.category,
+                    amount=amount,
+                    reference_id=reference,
+                    due_on=due_on,
+                    description=description,
                 ),
             )
-            for installment, account, amount, reference, due_on in rows
+            for installment, account, amount, reference, due_on, description in rows
         ]
 
     def mark_posted(self, posted: Sequence[tuple[int, UUID]]) -> None:

@@ -12,14 +12,11 @@ from decimal import Decimal
 
 from django.db import connection, transaction
 
+from batconnect.common import locks
 from batconnect.common.money import prorate
 from batconnect.common.weeks import WEEK, saturday_of, sunday_of
 
 DAY = timedelta(days=1)
-
-# Runs that make or post installments share this lock; a change of what they rest on takes it alone, so that
-# no installment is posted at a price, or for days, that are being changed.
-SCHEDULE_LOCK = 7305110222
 
 _MAKE = """
 -- Every stretch, due by the last day asked for, that lies after what each lease already has.
@@ -174,4 +171,4 @@ def _weeks(first: date, last: date) -> Iterator[date]:
 
 def _lock(function: str) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {function}(%s)", [SCHEDULE_LOCK])
+        cursor.execute(f"SELECT {function}(%s)", [locks.LEASE_SCHEDULE])

@@ -43,7 +43,7 @@ class UserAdmin(BaseUserAdmin, ModelAdmin):
             return False
         return bool(super().has_change_permission(request, obj))
 
-    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Sequence[str]:
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         """Who is no superuser may look after people, but hands out no rights."""
         fixed = tuple(super().get_readonly_fields(request, obj))
         return fixed if request.user.is_superuser else (*fixed, *RIGHTS)

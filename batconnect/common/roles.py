@@ -11,9 +11,9 @@ from django.apps import apps
 from django.db import connections
 from psycopg import sql
 
+from . import locks
+
 APPLICATION_ROLE = "batconnect_app"
-# Any number will do, as long as every migration of the database takes the same one.
-GRANT_LOCK = 7305110223
 
 _CREATE = """
 DO $$ BEGIN
@@ -38,7 +38,7 @@ def grant_application_role(using: str = "default", **_signal: Any) -> None:
     """Make the role if it is missing and set its rights; called after `migrate`."""
     connection = connections[using]
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [GRANT_LOCK])
+        cursor.execute("SELECT pg_advisory_lock(%s)", [locks.APPLICATION_ROLE])
         try:
             cursor.execute(_CREATE)
             cursor.execute("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = %s)", [APPLICATION_ROLE])
@@ -51,7 +51,7 @@ def grant_application_role(using: str = "default", **_signal: Any) -> None:
                     if table in existing:
                         _restrict(cursor, table, rights)
         finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [GRANT_LOCK])
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [locks.APPLICATION_ROLE])
 
 
 def _restrict(cursor: Any, table: str, rights: str) -> None:

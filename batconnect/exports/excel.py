@@ -6,9 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from django.utils import timezone
-
 import xlsxwriter
+from django.utils import timezone
 
 from .columns import Column, Kind, Table, text_of
 

@@ -10,7 +10,7 @@ from batconnect.common import audit
 from batconnect.common.errors import ConflictingState
 from batconnect.common.models import User
 from batconnect.common.weeks import NEW_YORK
-from leases.models import Medallion, Vehicle, VehicleAssignment
+from leases.models import Lease, Medallion, Vehicle, VehicleAssignment
 
 from .saving import facts, save_as
 
@@ -52,6 +52,11 @@ def assign_vehicle(
         )
     assignment = VehicleAssignment(medallion=medallion, vehicle=vehicle, started_at=started_at)
     save_as(assignment, actor)
+    # What is posted from now on names the vehicle that is now on the cab.
+    for lease in Lease.objects.on(started_at.astimezone(NEW_YORK).date()).filter(medallion=medallion):
+        if lease.vehicle_id != vehicle.pk:
+            lease.vehicle = vehicle
+            save_as(lease, actor, update_fields=["vehicle"])
     audit.record(
         actor=actor,
         action="vehicle.assigned",

@@ -157,7 +157,7 @@ def driver_balance(*, driver_id: int, as_of: date | None = None) -> dict[str, An
     `balance` is debits minus credits, the running balance of the driver's accounts.
     """
     accounts = DriverAccount.objects.filter(driver_id=driver_id).order_by("id")
-    leases = {
+    leases: dict[int, dict[str, Any]] = {
         row["id"]: {"lease_id": row["lease_id"], "lease_number": row["lease__number"], "categories": []}
         for row in accounts.values("id", "lease_id", "lease__number")
     }

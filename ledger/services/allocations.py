@@ -19,7 +19,7 @@ from .errors import translated
 # own order sees to that, for every item's allocations follow each other there.
 WATERFALL = """
 WITH debits AS (
-  SELECT b.posting_id, b.account_id, b.balance AS open, b.last_allocated_on, b.effective_on,
+  SELECT b.posting_id, b.account_id, b.category, b.balance AS open, b.last_allocated_on, b.effective_on,
          sum(b.balance) OVER line AS upto, row_number() OVER line AS position
     FROM ledger_balance b
     JOIN category_rank r ON r.category = b.category AND r.side = 'DEBIT'
@@ -43,7 +43,7 @@ credits AS (
                   ROWS UNBOUNDED PRECEDING)
 ),
 pairs AS (
-  SELECT d.account_id, c.posting_id AS credit_id, d.posting_id AS debit_id,
+  SELECT d.account_id, d.category, c.posting_id AS credit_id, d.posting_id AS debit_id,
          least(d.upto, c.upto) - greatest(d.upto - d.open, c.upto - c.open) AS amount,
          d.position AS debit_position, c.position AS credit_position,
          max(greatest(%(on)s::date, d.last_allocated_on, c.last_allocated_on, d.effective_on, c.effective_on))
@@ -55,16 +55,15 @@ allocated AS (
   INSERT INTO ledger_allocation (account_id, credit_id, debit_id, amount, effective_on, created_by_id)
   SELECT account_id, credit_id, debit_id, amount, effective_on, %(created_by)s
     FROM pairs ORDER BY account_id, debit_position, credit_position
-  RETURNING account_id, amount
 )
-SELECT account_id, sum(amount) FROM allocated GROUP BY account_id
+SELECT account_id, sum(amount) FROM pairs WHERE category <> 'PAYOUT' GROUP BY account_id
 """
 
 _INSERT_PAIRS = """
 INSERT INTO ledger_allocation (account_id, credit_id, debit_id, amount, effective_on, undoes_id, created_by_id)
 SELECT c.account_id, n.credit_id, n.debit_id, n.amount,
-       greatest((SELECT ledger_posting_date(%(on)s, NULL)), c.last_allocated_on, d.last_allocated_on, c.effective_on,
-                d.effective_on),
+       max(greatest((SELECT ledger_posting_date(%(on)s, NULL)), c.last_allocated_on, d.last_allocated_on,
+                    c.effective_on, d.effective_on)) OVER (ORDER BY n.position),
        n.undoes_id, %(created_by)s
   FROM unnest(%(credits)s::uuid[], %(debits)s::uuid[], %(amounts)s::numeric[], %(undoes)s::bigint[])
        WITH ORDINALITY AS n(credit_id, debit_id, amount, undoes_id, position)
@@ -103,7 +102,7 @@ def run_waterfall(
     """Put open credits to open debits in the order of the hierarchy until one side of each account is used up.
 
     Takes only items dated up to `dated`, which is also the allocations' date. Each account by itself; all in
-    one statement. Returns what was allocated, by account. Source: domain.md, categories and hierarchy.
+    one statement. Returns what was allocated to debts, payouts not counted, by account. Source: domain.md, categories and hierarchy.
     """
     with translated(), connection.cursor() as cursor:
         cursor.execute(

@@ -30,7 +30,7 @@ ROWS_FROM_TRIPS = """
       SELECT account_id, sum(earnings) AS earnings, sum(mta_tax) AS mta, sum(improvement_surcharge) AS improvement,
              sum(congestion_fee) AS congestion, sum(airport_fee) AS airport, sum(cbd_toll) AS cbd
         FROM trip_total
-       WHERE account_id = ANY(%(accounts)s) AND settled_week IS NULL AND week <= %(week)s
+       WHERE account_id = ANY(%(accounts)s) AND settled_week = %(week)s
        GROUP BY account_id
     ) t
     JOIN driver_account a ON a.id = t.account_id
@@ -85,8 +85,10 @@ def apply_weekly_earnings(*, account_ids: Sequence[int], week: date, actor_id: i
         "paid_out": list(PAID_OUT),
     }
     with translated(), connection.cursor() as cursor:
-        cursor.execute(POST_TRIPS, parameters)
+        # Marked first, then summed by the mark: an import may commit more trips between two statements, and
+        # those must be neither in the one nor in the other.
         cursor.execute(MARK_SETTLED, parameters)
+        cursor.execute(POST_TRIPS, parameters)
     allocated = run_waterfall(account_ids=account_ids, dated=saturday, actor_id=actor_id)
     with translated(), connection.cursor() as cursor:
         cursor.execute(POST_NET_PAY, parameters)

@@ -9,7 +9,7 @@ from datetime import date
 from typing import Protocol
 from uuid import UUID
 
-from .obligations import Obligation
+from .obligations import Obligation, reserve_references
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class InstallmentSource(Protocol):
     """What a source module offers the weekly run. All three are set-based and safe to repeat."""
 
     name: str
+    category: str
+    reference_pattern: str  # a regular expression: the references of its installments, which nobody else may use
 
     def prepare(self, *, through: date) -> None:
         """Make every schedule row due on or before `through` that does not exist yet."""
@@ -41,6 +43,7 @@ _sources: dict[str, InstallmentSource] = {}
 def register_source(source: InstallmentSource) -> None:
     """Announce a source of installments; called once from the source app's `ready`."""
     _sources[source.name] = source
+    reserve_references(source.category, source.reference_pattern)
 
 
 def registered_sources() -> Sequence[InstallmentSource]:

@@ -1,16 +1,15 @@
 """Charges: `create_obligation` and its bulk form. A single one is a batch of one, on the same statement."""
 
+import re
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
-from django.db import connection, transaction
-
 from batconnect.common.models import SYSTEM_USERNAME, User
 from batconnect.common.money import ZERO, parse_amount
+from batconnect.common.transactions import money_statement
 
 from ..models import Category, DriverAccount, LedgerPosting
 from .errors import LedgerError
@@ -30,7 +29,8 @@ CHARGEABLE = frozenset(
         Category.CANCELLATION_FEE,
     }
 )
-LONGEST_REFERENCE = 80
+LONGEST_REFERENCE = 76
+LONGEST_REPLACEMENT = 80  # the reference it replaces, and `/2` up to `/999`
 
 
 class NotChargeable(LedgerError):
@@ -45,13 +45,18 @@ class NotPositive(LedgerError):
 
 class BadReference(LedgerError):
     code, status = "obligation.reference", 400
-    message = "{reference_id!r} is not a reference; use 1 to 80 printable characters without outer spaces."
+    message = "{reference_id!r} is not a reference; use 1 to 76 printable characters without outer spaces."
+
+
+class ReservedReference(LedgerError):
+    code, status = "obligation.reserved_reference", 400
+    message = "{category} reference {reference_id} belongs to a schedule, which posts it by itself; use another."
 
 
 class FutureEvent(LedgerError):
     code, status = "obligation.future_event", 400
     message = (
-        "{reference_id}: {date} is after {today}; a charge cannot have happened, or be dated, ahead of today."
+        "{reference_id}: {date} is after {today}; a charge cannot have happened ahead of today."
     )
 
 
@@ -105,6 +110,7 @@ def create_obligation(
     return LedgerPosting.objects.get(pk=posted.posting_id)
 
 
+@money_statement
 def create_obligations(
     *,
     obligations: Sequence[Obligation],
@@ -119,19 +125,18 @@ def create_obligations(
     """
     if not obligations:
         return []
-    if accounting_date is not None and accounting_date > on:
-        raise FutureEvent(reference_id=obligations[0].reference_id, date=accounting_date, today=on)
     rows = [check_obligation(obligation, on) for obligation in obligations]
-    with _own_or_joined_transaction():
-        return insert_postings(
-            rows,
-            actor_id=actor.pk,
-            on=on,
-            accounting_date=accounting_date,
-            run_week=run_week,
-            action="" if run_week else "posting.created",
-            automatic=actor.username == SYSTEM_USERNAME,
-        )
+    if run_week is None:
+        _refuse_reserved(rows)
+    return insert_postings(
+        rows,
+        actor_id=actor.pk,
+        on=on,
+        accounting_date=accounting_date,
+        run_week=run_week,
+        action="" if run_week else "posting.created",
+        automatic=actor.username == SYSTEM_USERNAME,
+    )
 
 
 def check_obligation(
@@ -139,8 +144,9 @@ def check_obligation(
 ) -> NewPosting:
     """The posting a charge becomes when recorded on a day. Raises the errors of this module."""
     reference = obligation.reference_id
+    longest = LONGEST_REPLACEMENT if replaces_id else LONGEST_REFERENCE
     if (
-        not (0 < len(reference) <= LONGEST_REFERENCE)
+        not (0 < len(reference) <= longest)
         or reference != reference.strip()
         or not reference.isprintable()
     ):
@@ -172,6 +178,18 @@ def check_obligation(
     )
 
 
-def _own_or_joined_transaction() -> AbstractContextManager[None]:
-    """One statement commits by itself: BEGIN and COMMIT would cost as much again. Inside another, a savepoint."""
-    return transaction.atomic() if connection.in_atomic_block else nullcontext()
+def reserve_references(category: str, pattern: str) -> None:
+    """Keep references of this form for the schedule they belong to: the weekly run alone may post them.
+
+    Somebody else's charge under such a reference would stop the run that comes to post the installment.
+    """
+    _reserved.setdefault(category, []).append(re.compile(pattern))
+
+
+def _refuse_reserved(rows: Sequence[NewPosting]) -> None:
+    for row in rows:
+        if any(pattern.fullmatch(row.reference_id) for pattern in _reserved.get(row.category, ())):
+            raise ReservedReference(category=row.category, reference_id=row.reference_id)
+
+
+_reserved: dict[str, list[re.Pattern[str]]] = {}

@@ -15,7 +15,13 @@ from uuid import UUID
 from django.db import connection
 from psycopg.types.json import Jsonb
 
-from .errors import translated
+from .errors import LedgerError, translated
+
+
+class DatedAhead(LedgerError):
+    code, status = "posting.dated_ahead", 400
+    message = "The accounting date {date} is after {today}; nothing is booked ahead of today."
+
 
 INPUT_COLUMNS = (
     "position, account_id, category, amount, reference_id, product, components, description, reversal_for_id,"
@@ -120,8 +126,10 @@ def insert_postings(
     """Insert postings, in one statement, and return them in the order given.
 
     They are dated `accounting_date`, or else `on`, or the first open day when that is closed. With `action` an
-    audit entry is written too. Raises what `errors.translated` knows.
+    audit entry is written too. Raises DatedAhead and what `errors.translated` knows.
     """
+    if accounting_date is not None and accounting_date > on:
+        raise DatedAhead(date=accounting_date, today=on)
     arrays: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in _ARRAYS}
     arrays["components"] = [None if c is None else Jsonb(c) for c in arrays["components"]]
     statement = posting_statement(ROWS_FROM_ARRAYS, then=(AUDITED if action else "") + RETURN_POSTED)

@@ -62,6 +62,11 @@ class NotReplaceable(LedgerError):
     message = "{category} is not replaced; only charges are."
 
 
+class PartsMissing(LedgerError):
+    code, status = "replace.parts", 400
+    message = "{reference_id} is made of {parts}; say what each of them is now."
+
+
 class NothingSettled(LedgerError):
     code, status = "settlement.none", 404
     message = "This lease has no settled trips in the week of {week}."
@@ -115,12 +120,16 @@ def replace_posting(
     old = _lock_postings([posting_id], also=[account.pk] if account else [])[0]
     if old.category not in CHARGEABLE:
         raise NotReplaceable(category=old.category)
+    if components is None and old.components:
+        if amount != old.amount:
+            raise PartsMissing(reference_id=old.reference_id, parts=", ".join(old.components))
+        components = old.components
     _, freed = _void(old, reason=reason, actor=actor, on=on)
     obligation = Obligation(
         account_id=account.pk if account else old.account_id,
         category=old.category,
         amount=amount,
-        reference_id=_next_reference(old),
+        reference_id=_free_reference(old),
         due_on=old.due_on,
         event_on=old.event_on,
         product=old.product,
@@ -260,12 +269,23 @@ def _void(
     return LedgerPosting.objects.get(pk=posted.posting_id), undone
 
 
-def _next_reference(old: LedgerPosting) -> str:
-    """`REF/2` after `REF`, `REF/3` after `REF/2`; a slash of the reference's own is left alone."""
-    if old.replaces_id is None:
-        return f"{old.reference_id}/2"
-    base, _, number = old.reference_id.rpartition("/")
-    return f"{base}/{int(number) + 1}"
+def _free_reference(old: LedgerPosting) -> str:
+    """`REF/2` after `REF`, `REF/3` after `REF/2`; a slash of the reference's own is left alone.
+
+    A number that some other charge took is passed over.
+    """
+    base, number = old.reference_id, 2
+    if old.replaces_id is not None:
+        base, _, last = old.reference_id.rpartition("/")
+        number = int(last) + 1
+    taken = set(
+        LedgerPosting.objects.filter(
+            category=old.category, reference_id__startswith=f"{base}/", reversal_for__isnull=True
+        ).values_list("reference_id", flat=True)
+    )
+    while f"{base}/{number}" in taken:
+        number += 1
+    return f"{base}/{number}"
 
 
 def _again(freed: Sequence[Pair], debit_id: UUID, amount: Decimal) -> list[Pair]:

@@ -14,9 +14,8 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F, Max
-from django.utils import timezone
 
-from batconnect.common import audit
+from batconnect.common import audit, locks
 from batconnect.common.models import User
 from batconnect.common.numbers import reserve_numbers
 from batconnect.common.transactions import money_transaction
@@ -36,8 +35,6 @@ Progress = Callable[[str, int, int], None]
 
 CHUNK_OF_ACCOUNTS = 1_000
 CHUNK_OF_INSTALLMENTS = 5_000
-# Session-level, one for all weeks: the key of "a weekly run is at work".
-RUN_LOCK = 7305110222
 
 ACCOUNTS_TO_RUN = """
 SELECT a.id
@@ -269,6 +266,9 @@ def _close(week: date, actor: User) -> dict[str, Any] | None:
         cursor.execute(ACCOUNTS_TO_RUN, {"week": week, "saturday": saturday_of(week)})
         if cursor.fetchone():
             return None
+        # The database's own clock, read under the lock: postings carry it too.
+        cursor.execute("SELECT clock_timestamp()")
+        (closed_at,) = cursor.fetchone()
         cursor.execute(RESULT, [week])
         leases, earnings, taxes, allocated, net_pay, receivables, dtrs = cursor.fetchone()
     run = WeeklyRun.objects.get(pk=week)
@@ -284,7 +284,7 @@ def _close(week: date, actor: User) -> dict[str, Any] | None:
         "dtrs": dtrs,
     }
     run.status = WeeklyRun.Status.CLOSED
-    run.closed_at = timezone.now()
+    run.closed_at = closed_at
     with translated():
         run.save()
     audit.record(actor=actor, action="week.closed", subject=f"week:{week}", after=run.result)
@@ -294,7 +294,7 @@ def _close(week: date, actor: User) -> dict[str, Any] | None:
 @contextmanager
 def _run_lock() -> Iterator[None]:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [RUN_LOCK])
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [locks.WEEKLY_RUN])
         if not cursor.fetchone()[0]:
             raise RunInProgress
     try:
@@ -303,7 +303,7 @@ def _run_lock() -> Iterator[None]:
         # After a lost connection there is nothing to unlock: the server has done it.
         if connection.connection is not None and not connection.connection.closed and connection.is_usable():
             with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [RUN_LOCK])
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [locks.WEEKLY_RUN])
 
 
 def _silent(step: str, done: int, total: int) -> None:

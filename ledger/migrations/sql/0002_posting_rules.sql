@@ -69,8 +69,14 @@ BEGIN
     RAISE EXCEPTION 'posting % names an account, driver, lease, vehicle, medallion or user that does not exist or fit', wrong.reference_id
       USING ERRCODE = 'BC002';
   END IF;
-  IF EXISTS (SELECT FROM new_rows WHERE event_on > (created_at AT TIME ZONE 'America/New_York')::date) THEN
-    RAISE EXCEPTION 'a posting cannot have happened in the future' USING ERRCODE = 'BC002';
+  IF EXISTS (
+    SELECT FROM new_rows
+     WHERE greatest(event_on, effective_on) > (created_at AT TIME ZONE 'America/New_York')::date
+  ) THEN
+    RAISE EXCEPTION 'a posting can neither have happened nor be dated in the future' USING ERRCODE = 'BC002';
+  END IF;
+  IF EXISTS (SELECT FROM new_rows WHERE status <> 'POSTED') THEN
+    RAISE EXCEPTION 'a posting begins as POSTED; its reversal turns it VOIDED' USING ERRCODE = 'BC006';
   END IF;
 
   IF reversals THEN
@@ -122,10 +128,11 @@ CREATE FUNCTION ledger_allocation_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
   earliest date;
+  latest date;
   undoing boolean;
   wrong record;
 BEGIN
-  SELECT min(effective_on), bool_or(amount < 0) INTO earliest, undoing FROM new_rows;
+  SELECT min(effective_on), max(effective_on), bool_or(amount < 0) INTO earliest, latest, undoing FROM new_rows;
   IF earliest IS NULL THEN
     RETURN NULL;
   END IF;
@@ -149,6 +156,15 @@ BEGIN
     END IF;
     RAISE EXCEPTION 'an allocation dated % comes before its items or an earlier allocation of them', wrong.effective_on
       USING ERRCODE = 'BC003';
+  END IF;
+  IF earliest < latest AND EXISTS (
+    SELECT FROM (
+      SELECT effective_on, lag(effective_on) OVER (PARTITION BY item ORDER BY id) AS before
+        FROM (SELECT id, debit_id AS item, effective_on FROM new_rows
+              UNION ALL SELECT id, credit_id, effective_on FROM new_rows) both_sides
+    ) in_order WHERE effective_on < before
+  ) THEN
+    RAISE EXCEPTION 'allocations of one item are not in the order of their dates' USING ERRCODE = 'BC003';
   END IF;
   IF undoing AND EXISTS (
     SELECT FROM new_rows n LEFT JOIN ledger_allocation o
@@ -261,6 +277,12 @@ BEGIN
   IF TG_OP = 'DELETE' OR TG_OP = 'TRUNCATE' THEN
     RAISE EXCEPTION 'trip totals are never deleted' USING ERRCODE = 'BC006';
   END IF;
+  IF TG_OP = 'INSERT' THEN
+    IF NEW.settled_week IS NOT NULL THEN
+      RAISE EXCEPTION 'trips arrive unsettled' USING ERRCODE = 'BC006';
+    END IF;
+    RETURN NEW;
+  END IF;
   IF (to_jsonb(OLD) - 'settled_week') <> (to_jsonb(NEW) - 'settled_week')
      OR (OLD.settled_week IS NOT NULL AND NEW.settled_week IS NOT NULL) THEN
     RAISE EXCEPTION 'a trip total only moves between unsettled and settled' USING ERRCODE = 'BC006';
@@ -270,7 +292,7 @@ BEGIN
   END IF;
   RETURN NEW;
 END $$;
-CREATE TRIGGER trip_total_guard BEFORE UPDATE OR DELETE ON trip_total
+CREATE TRIGGER trip_total_guard BEFORE INSERT OR UPDATE OR DELETE ON trip_total
   FOR EACH ROW EXECUTE FUNCTION trip_total_guard();
 CREATE TRIGGER trip_total_no_truncate BEFORE TRUNCATE ON trip_total
   FOR EACH STATEMENT EXECUTE FUNCTION trip_total_guard();
@@ -288,6 +310,11 @@ BEGIN
      OR (NEW.kind = 'PAID' AND report.status <> 'FINALIZED')
      OR (NEW.kind = 'RETURNED' AND report.status <> 'PAID') THEN
     RAISE EXCEPTION 'this DTR is not in a state to be %', lower(NEW.kind) USING ERRCODE = 'BC002';
+  END IF;
+  IF NEW."on" > (now() AT TIME ZONE 'America/New_York')::date
+     OR NEW."on" < (SELECT max("on") FROM dtr_payment WHERE dtr_id = NEW.dtr_id) THEN
+    RAISE EXCEPTION 'a DTR is not paid or returned ahead of today, nor before its last payment'
+      USING ERRCODE = 'BC002';
   END IF;
   UPDATE dtr SET status = CASE NEW.kind WHEN 'PAID' THEN 'PAID' ELSE 'FINALIZED' END WHERE id = NEW.dtr_id;
   RETURN NEW;

@@ -1,0 +1,137 @@
+"""The look of the admin site and its menu. The settings import it, so importing it touches no models."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse
+
+# Groups of (title, icon, model or page, permission). What a user may not see is left out.
+MENU: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
+    (
+        "",
+        (
+            ("Home", "home", "index", ""),
+            ("Weekly run", "play_circle", "ledger_weeklyrun_run", "ledger.run_week"),
+            ("Import trips", "upload_file", "ledger_importbatch_upload", "ledger.import_trips"),
+        ),
+    ),
+    (
+        "Drivers' money",
+        (
+            ("Driver accounts", "account_balance_wallet", "ledger.driveraccount", ""),
+            ("DTRs", "receipt_long", "ledger.dtr", ""),
+            ("Payments at the desk", "payments", "ledger.interimpayment", ""),
+        ),
+    ),
+    (
+        "Ledger",
+        (
+            ("Postings", "list_alt", "ledger.ledgerposting", ""),
+            ("Open items", "hourglass_bottom", "ledger.ledgerbalance", ""),
+            ("Allocations", "compare_arrows", "ledger.ledgerallocation", ""),
+            ("Closed weeks", "event_available", "ledger.weeklyrun", ""),
+            ("Payment hierarchy", "low_priority", "ledger.categoryrank", ""),
+        ),
+    ),
+    (
+        "Imports",
+        (
+            ("Files", "inventory_2", "ledger.importbatch", ""),
+            ("Parked rows", "pending_actions", "ledger.parkedrow", ""),
+            ("Trips", "local_taxi", "ledger.sourcetransaction", ""),
+        ),
+    ),
+    (
+        "Fleet",
+        (
+            ("Leases", "contract", "leases.lease", ""),
+            ("Drivers", "badge", "leases.driver", ""),
+            ("Medallions", "verified", "leases.medallion", ""),
+            ("Vehicles", "directions_car", "leases.vehicle", ""),
+            ("Vehicles on medallions", "swap_horiz", "leases.vehicleassignment", ""),
+            ("Lease installments", "calendar_month", "leases.leaseinstallment", ""),
+        ),
+    ),
+    (
+        "System",
+        (
+            ("Jobs", "manufacturing", "jobs.jobrun", ""),
+            ("Schedule", "schedule", "django_celery_beat.periodictask", ""),
+            ("Audit trail", "policy", "common.auditentry", ""),
+            ("People", "group", "common.user", ""),
+            ("Roles", "shield_person", "auth.group", ""),
+            ("Failed log-ins", "lock", "axes.accessattempt", ""),
+        ),
+    ),
+)
+
+
+def menu(request: HttpRequest) -> list[dict[str, Any]]:
+    """The side menu for this user."""
+    groups = []
+    for title, entries in MENU:
+        items = [item for entry in entries if (item := _item(request, *entry))]
+        groups.append({"title": title, "items": items, "separator": bool(title)})
+    return groups
+
+
+def _item(request: HttpRequest, title: str, icon: str, target: str, permission: str) -> dict[str, Any] | None:
+    link = _page(target, request.user, permission) if "." not in target else _list(target, request)
+    if not link:
+        return None
+    # A model's own pages that stand in the menu themselves do not light up its list as well.
+    active = request.path == link or (
+        target != "index" and request.path.startswith(link) and not _own_entry(request)
+    )
+    return {"title": title, "icon": icon, "link": link, "active": active}
+
+
+def _own_entry(request: HttpRequest) -> bool:
+    name = request.resolver_match.url_name if request.resolver_match else ""
+    return any(name == target for _, entries in MENU for _, _, target, _ in entries)
+
+
+def _page(name: str, user: Any, permission: str) -> str:
+    return reverse(f"admin:{name}") if not permission or user.has_perm(permission) else ""
+
+
+def _list(label: str, request: HttpRequest) -> str:
+    from django.apps import apps
+    from django.contrib import admin
+
+    model = apps.get_model(label)
+    model_admin = admin.site._registry.get(model)
+    if model_admin is None or not model_admin.has_view_permission(request):
+        return ""
+    return reverse(f"admin:{label.replace('.', '_')}_changelist")
+
+
+UNFOLD = {
+    "SITE_TITLE": "BAT Connect",
+    "SITE_HEADER": "BAT Connect",
+    "SITE_SUBHEADER": "Fleet ledger",
+    "SITE_SYMBOL": "local_taxi",
+    "SITE_URL": None,
+    "SHOW_VIEW_ON_SITE": False,
+    "DASHBOARD_CALLBACK": "ledger.admin.dashboard.dashboard",
+    "STYLES": [lambda request: static("batconnect/admin.css")],
+    "SCRIPTS": [lambda request: static("batconnect/admin.js")],
+    "BORDER_RADIUS": "6px",
+    "COLORS": {
+        "primary": {
+            "50": "#fefaec",
+            "100": "#fbf0c9",
+            "200": "#f7df8e",
+            "300": "#f2c94c",
+            "400": "#eab62b",
+            "500": "#d99a14",
+            "600": "#8f5f00",
+            "700": "#845500",
+            "800": "#6b4508",
+            "900": "#58390c",
+            "950": "#331e03",
+        },
+    },
+    "SIDEBAR": {"show_search": False, "show_all_applications": False, "navigation": menu},
+}

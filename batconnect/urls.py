@@ -1,0 +1,24 @@
+"""Every address of the site. API routes take an optional trailing slash; whatever is left answers 404 in JSON."""
+
+from django.contrib import admin
+from django.urls import include, path, re_path
+from django.views.generic import RedirectView
+
+from batconnect.api import errors
+from batconnect.api.routes import urlpatterns as shared_routes
+from leases.api import urlpatterns as fleet_routes
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    path("admin", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/", admin.site.urls),
+    path("ledger/", include("ledger.api.urls")),
+    *fleet_routes,
+    *shared_routes,
+    # Last, and not for the admin and its assets: `DEBUG` would answer with a page of its own.
+    re_path(r"^(?!admin/|static/)", errors.unknown_route),
+]
+handler400 = errors.handler400
+handler403 = errors.handler403
+handler404 = errors.handler404
+handler500 = errors.handler500

@@ -1,0 +1,122 @@
+"""The home page: the last closed week, what is owed, what needs a person, and the last run of each job."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Q, Sum
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+
+from batconnect.common.money import ZERO
+from batconnect.common.screens import Cell, Detail, Table, admin_url, list_url, moment, money_cell
+from batconnect.jobs.models import JobRun
+from batconnect.jobs.services import kind_label
+from ledger.models import DTR, DriverAccount, ParkedRow, WeeklyRun
+
+from .weekly_runs import result_figures, week_dtrs
+
+UNPAID = "status__exact=FINALIZED&net_pay__gt=0"
+RECENT = timedelta(days=7)
+
+
+def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Fill the home page for this user; what they may not see is not asked for."""
+    can = request.user.has_perm
+    week = (
+        WeeklyRun.objects.filter(status=WeeklyRun.Status.CLOSED).first()
+        if can("ledger.view_weeklyrun")
+        else None
+    )
+    tables = []
+    if can("ledger.view_driveraccount"):
+        tables.append(_largest_debts())
+    if can("jobs.view_jobrun"):
+        tables.append(_last_jobs())
+    context |= {
+        "title": "Home",
+        "week": week,
+        "week_figures": _week_figures(week),
+        "week_url": admin_url(week) if week else "",
+        "receivables": _receivables() if can("ledger.view_ledgerbalance") else [],
+        "attention": _attention(can),
+        "run_url": reverse("admin:ledger_weeklyrun_run") if can("ledger.run_week") else "",
+        "detail": Detail(title="", tables=tables),
+    }
+    return context
+
+
+def _week_figures(week: WeeklyRun | None) -> list[tuple[str, Cell]]:
+    if week is None:
+        return []
+    url = week_dtrs(week.week)
+    return [(label, Cell(cell.text, url, cell.look)) for label, cell in result_figures(week.result)]
+
+
+def _receivables() -> list[tuple[str, Cell]]:
+    """From the accounts, of which there are few: one row per lease, however many postings it has."""
+    sums = DriverAccount.objects.aggregate(
+        owed=Sum("balance", filter=Q(balance__gt=0)), held=Sum("balance", filter=Q(balance__lt=0))
+    )
+    return [
+        ("Owed by drivers", money_cell(sums["owed"] or ZERO, list_url(DriverAccount, "o=-5"))),
+        ("Held for drivers", money_cell(-(sums["held"] or ZERO), list_url(DriverAccount, "o=5"))),
+    ]
+
+
+def _attention(can: Any) -> list[dict[str, Any]]:
+    """What waits for a person; each with its list. Nothing waiting is said as well."""
+    found = []
+    if can("ledger.view_parkedrow"):
+        count = ParkedRow.objects.filter(status=ParkedRow.Status.PARKED).count()
+        found.append(_waiting("Parked rows", count, list_url(ParkedRow, "status__exact=PARKED")))
+    if can("jobs.view_jobrun"):
+        since = timezone.now() - RECENT
+        failed = JobRun.objects.filter(status=JobRun.Status.FAILED, created_at__gte=since).count()
+        found.append(_waiting("Jobs failed in 7 days", failed, list_url(JobRun, "status__exact=FAILED")))
+    if can("ledger.view_dtr"):
+        unpaid = DTR.objects.filter(status=DTR.Status.FINALIZED, net_pay__gt=0).count()
+        found.append(_waiting("DTRs to pay out", unpaid, list_url(DTR, UNPAID)))
+    return found
+
+
+def _waiting(label: str, count: int, url: str) -> dict[str, Any]:
+    return {"label": label, "count": count, "url": url}
+
+
+def _largest_debts() -> Table:
+    accounts = DriverAccount.objects.filter(balance__gt=0).select_related("driver", "lease__medallion")
+    return Table(
+        "Who owes most",
+        ["Driver", "Lease", "Medallion", "#Balance"],
+        [
+            [
+                Cell(account.driver.name, admin_url(account)),
+                Cell(account.lease.number),
+                Cell(account.lease.medallion.number),
+                money_cell(account.balance),
+            ]
+            for account in accounts.order_by("-balance")[:8]
+        ],
+        empty="Nobody owes anything.",
+        more=Cell("All accounts", list_url(DriverAccount, "o=-5")),
+    )
+
+
+def _last_jobs() -> Table:
+    """The last run of each kind of job."""
+    last = JobRun.objects.order_by("kind", "-created_at").distinct("kind")
+    jobs = sorted(last, key=lambda job: job.created_at, reverse=True)
+    return Table(
+        "Last run of each job",
+        ["Job", "Started", "How it ended"],
+        [
+            [
+                Cell(kind_label(job.kind), admin_url(job)),
+                Cell(moment(job.created_at)),
+                Cell(job.get_status_display(), look="warn" if job.status == JobRun.Status.FAILED else ""),
+            ]
+            for job in jobs
+        ],
+        empty="No job ran yet.",
+    )

@@ -1,0 +1,214 @@
+"""The weekly run: see what it would do, run it, watch it, and read what came of it."""
+
+from datetime import date
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from unfold.widgets import UnfoldAdminSingleDateWidget
+
+from batconnect.common.errors import BatConnectError
+from batconnect.common.screens import (
+    Action,
+    Cell,
+    Detail,
+    ReadOnlyAdmin,
+    admin_url,
+    day,
+    day_column,
+    label_column,
+    list_url,
+    moment,
+    moment_column,
+    money_cell,
+)
+from batconnect.common.weeks import check_sunday, local_date, saturday_of, sunday_of
+from batconnect.jobs.admin import job_state, progress_url
+from batconnect.jobs.models import JobRun
+from batconnect.jobs.services import start_job
+from ledger import tasks
+from ledger.models import DTR, WeeklyRun
+from ledger.services import weekly_close
+
+from .posting_parts import audit_table
+
+RUN_TONES = {"OPEN": "warning", "INSTALLMENTS_POSTED": "warning", "CLOSED": "success"}
+# The result's figures as people read them; the first four are the large ones.
+MONEY_FIGURES = (
+    ("earnings", "Card earnings"),
+    ("allocated", "Paid to debts"),
+    ("net_pay", "Net pay"),
+    ("open_receivables", "Still owed to us"),
+    ("taxes", "Taxes"),
+)
+PREVIEW = "Preview (nothing is kept) of the week of"
+RUN = "Run of the week of"
+COUNT_FIGURES = (
+    ("leases", "Leases"),
+    ("installments_posted", "Installments posted"),
+    ("dtrs", "DTRs"),
+)
+
+
+class FirstWeekForm(forms.Form):
+    """Before the first run ever, which week it is; the first run decides the calendar."""
+
+    week = forms.DateField(
+        label="First week (its Sunday)",
+        widget=UnfoldAdminSingleDateWidget(attrs={"type": "date"}),
+        help_text="Weeks are run one after another from this one on.",
+    )
+
+    def clean_week(self) -> date:
+        week: date = self.cleaned_data["week"]
+        try:
+            return check_sunday(week)
+        except BatConnectError as error:
+            raise forms.ValidationError(str(error)) from error
+
+
+@admin.register(WeeklyRun)
+class WeeklyRunAdmin(ReadOnlyAdmin):
+    """The weeks that were run."""
+
+    list_display = (
+        day_column("week", "Week", ordering="week"),
+        label_column("status", "Status", RUN_TONES),
+        moment_column("started_at", "Started"),
+        moment_column("closed_at", "Closed"),
+    )
+    list_select_related = ("started_by",)
+
+    def get_urls(self) -> list[URLPattern]:
+        run = path("run/", self.admin_site.admin_view(self.run_view), name="ledger_weeklyrun_run")
+        return [run, *super().get_urls()]
+
+    def detail(self, request: HttpRequest, record: WeeklyRun) -> Detail:
+        return Detail(
+            title=f"Week of {day(record.week)}",
+            subtitle=f"Sunday {day(record.week)} to Saturday {day(saturday_of(record.week))}",
+            badges=[(record.get_status_display(), RUN_TONES[record.status])],
+            figures=result_figures(record.result),
+            facts=[
+                *result_facts(record.result),
+                ("Started", Cell(f"{moment(record.started_at)} by {record.started_by}")),
+                ("Closed", Cell(moment(record.closed_at))),
+            ],
+            tables=[audit_table(f"week:{record.week}")],
+            actions=[Action("DTRs of this week", week_dtrs(record.week), look="primary")]
+            if record.result
+            else [Action("Continue this run", reverse("admin:ledger_weeklyrun_run"), look="primary")],
+        )
+
+    def run_view(self, request: HttpRequest) -> HttpResponse:
+        """The page of the next run: preview, run, progress, result."""
+        if not request.user.has_perm("ledger.run_week"):
+            raise PermissionDenied
+        week = weekly_close.week_to_run(today=_today())
+        form = self._first_week_form(request, week)
+        if request.method == "POST":
+            chosen = _chosen_week(week, form)
+            if chosen:
+                return self._start(request, chosen, dry_run="preview" in request.POST)
+        shown = form.cleaned_data["week"] if form and form.is_bound and form.is_valid() else week
+        return self.render(
+            request,
+            "admin/ledger/weekly_run.html",
+            title="Weekly run",
+            week_form=form,
+            week=shown,
+            saturday=saturday_of(shown) if shown else None,
+            next_week=_next_week(),
+            jobs=_watched(shown),
+            working=_live_run(),
+        )
+
+    def _first_week_form(self, request: HttpRequest, week: date | None) -> FirstWeekForm | None:
+        if week is None or WeeklyRun.objects.exists():
+            return None
+        return FirstWeekForm(request.POST or request.GET or None, initial={"week": week})
+
+    def _start(self, request: HttpRequest, week: date, *, dry_run: bool) -> HttpResponse:
+        try:
+            start_job(
+                kind=tasks.WEEKLY_RUN,
+                parameters={"week": week, "dry_run": dry_run},
+                actor=request.user,  # type: ignore[arg-type]
+            )
+        except BatConnectError as error:
+            messages.error(request, str(error))
+        return HttpResponseRedirect(f"{reverse('admin:ledger_weeklyrun_run')}?week={week}")
+
+
+def _today() -> date:
+    return local_date(timezone.now())
+
+
+def _chosen_week(week: date | None, form: FirstWeekForm | None) -> date | None:
+    if form is None:
+        return week
+    return form.cleaned_data["week"] if form.is_valid() else None
+
+
+def _next_week() -> date:
+    """The week that can be run next when none can be today."""
+    return sunday_of(_today())
+
+
+def _live_run() -> JobRun | None:
+    kinds = (tasks.WEEKLY_RUN, tasks.INSTALLMENTS, tasks.EARNINGS)
+    return JobRun.objects.filter(kind__in=kinds, status__in=("PENDING", "RUNNING")).first()
+
+
+def _watched(week: date | None) -> list[dict[str, Any]]:
+    """The latest preview of this week, and the last run of any: the one just started, or the one before."""
+    jobs = JobRun.objects.filter(kind=tasks.WEEKLY_RUN).select_related("started_by")
+    preview = jobs.filter(parameters={"week": str(week), "dry_run": True}).first() if week else None
+    run = jobs.filter(parameters__dry_run=False).first()
+    latest = [job for job in (preview, run) if job]
+    return [_shown(job) for job in sorted(latest, key=lambda job: job.created_at, reverse=True)]
+
+
+def _shown(job: JobRun) -> dict[str, Any]:
+    dry_run = bool(job.parameters.get("dry_run"))
+    week = date.fromisoformat(job.parameters["week"])
+    done = job.status == JobRun.Status.SUCCEEDED
+    return {
+        "title": f"Preview of the week of {day(week)}: nothing is kept"
+        if dry_run
+        else f"Run of the week of {day(week)}",
+        "when": f"{moment(job.created_at)} by {job.started_by}",
+        "detail": Detail(
+            title="",
+            figures=result_figures(job.result) if done else (),
+            facts=result_facts(job.result) if done else (),
+            context={"progress": job_state(job), "progress_url": progress_url(job)},
+        ),
+        "job_url": admin_url(job),
+        "dtrs_url": "" if dry_run or not done else week_dtrs(week),
+    }
+
+
+def result_figures(result: dict[str, Any] | None) -> list[tuple[str, Cell]]:
+    return (
+        [(label, money_cell(result[name])) for name, label in MONEY_FIGURES[:4] if name in result]
+        if result
+        else []
+    )
+
+
+def result_facts(result: dict[str, Any] | None) -> list[tuple[str, Cell]]:
+    if not result:
+        return []
+    sums = [(label, money_cell(result[name])) for name, label in MONEY_FIGURES[4:] if name in result]
+    return sums + [
+        (label, Cell(f"{result[name]:,}", look="money")) for name, label in COUNT_FIGURES if name in result
+    ]
+
+
+def week_dtrs(week: date) -> str:
+    return list_url(DTR, f"week_from={week}&week_to={week}")

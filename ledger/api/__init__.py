@@ -1,0 +1,1 @@
+"""The ledger over HTTP: parse, check the permission, call one selector or service, answer."""

@@ -1,0 +1,59 @@
+// Watches running jobs, asks before what cannot be taken back, and stops a second click on a form.
+(() => {
+  "use strict";
+
+  const show = (area, state) => {
+    const set = (name, text) => {
+      const element = area.querySelector(`[${name}]`);
+      if (element && element.textContent !== text) element.textContent = text;
+    };
+    set("data-job-label", state.label);
+    set("data-job-step", state.step);
+    set("data-job-count", state.total ? `${state.done.toLocaleString()} of ${state.total.toLocaleString()}` : "");
+    const bar = area.querySelector("[data-job-bar]");
+    if (bar) bar.value = state.percent;
+    const waiting = area.querySelector("[data-job-waiting]");
+    if (waiting) waiting.hidden = state.status !== "PENDING";
+  };
+
+  const watch = (area) => {
+    const ask = async () => {
+      let wait = 1000;
+      try {
+        const answer = await fetch(area.dataset.jobUrl, { headers: { Accept: "application/json" } });
+        if (!answer.ok) throw new Error(String(answer.status));
+        const state = await answer.json();
+        show(area, state);
+        if (state.ended) {
+          window.location.reload();
+          return;
+        }
+      } catch {
+        wait = 5000; // The server may be restarting; the job does not need this page.
+      }
+      window.setTimeout(ask, wait);
+    };
+    ask();
+  };
+
+  document.addEventListener("DOMContentLoaded", () => {
+    document.querySelectorAll("[data-job-url]").forEach(watch);
+  });
+
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    const question = event.submitter && event.submitter.dataset.confirm;
+    if (question && !window.confirm(question)) {
+      event.preventDefault();
+      return;
+    }
+    if (!form.closest(".bc")) return;
+    if (form.dataset.sent) event.preventDefault();
+    form.dataset.sent = "1";
+  });
+
+  // Back from the next page, the form may be sent again.
+  window.addEventListener("pageshow", () => {
+    document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent);
+  });
+})();
