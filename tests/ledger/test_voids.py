@@ -9,9 +9,10 @@ import pytest
 from batconnect.common.audit import system_user
 from batconnect.common.models import AuditEntry
 from ledger.models import LedgerAllocation, LedgerBalance, LedgerPosting
-from ledger.services import voids
+from ledger.services import payments, voids
 from ledger.services.errors import ClosedPeriod
 from ledger.services.obligations import NotPositive
+from ledger.services.postings import DatedAhead
 
 from .factories import (
     MONDAY_AFTER,
@@ -188,17 +189,16 @@ def test_a_ticket_reassigned_leaves_its_credits_behind(account):
 
 
 def test_a_reference_with_a_slash_of_its_own_keeps_it(account):
-    fee = charge(account, "LEASE", "500.00", "L-00001/2019-03-03")
+    fee = charge(account, "LEASE", "500.00", "OLD/2019-03-03")
     first = replace(fee, "285.71")
-    assert first.reference_id == "L-00001/2019-03-03/2"
-    assert replace(first, "214.29").reference_id == "L-00001/2019-03-03/3"
+    assert first.reference_id == "OLD/2019-03-03/2"
+    assert replace(first, "214.29").reference_id == "OLD/2019-03-03/3"
 
 
 def test_a_replacement_is_one_transaction(account):
     ticket = charge(account, "PVB", "65.00", "4335")
-    charge(make_account(), "PVB", "1.00", "4335/2")
-    with pytest.raises(voids.LedgerError, match="4335/2 was posted before"):
-        replace(ticket, "60.00")
+    with pytest.raises(NotPositive):
+        replace(ticket, "0.00")
     ticket.refresh_from_db()
     assert ticket.status == "POSTED"
     assert balance(account) == Decimal("65.00")
@@ -214,3 +214,48 @@ def test_only_standing_charges_are_replaced(account):
     void(misc)
     with pytest.raises(voids.AlreadyVoided):
         replace(misc, "5.00")
+
+
+def test_the_longest_reference_can_be_replaced_and_a_number_taken_by_another_charge_is_passed_over(account):
+    long = charge(account, "PVB", "65.00", "x" * 76)
+    assert replace(long, "60.00").reference_id == "x" * 76 + "/2"
+    ticket = charge(account, "PVB", "65.00", "4335")
+    charge(make_account(), "PVB", "1.00", "4335/2")
+    assert replace(ticket, "60.00").reference_id == "4335/3"
+
+
+def test_a_charge_made_of_parts_is_replaced_with_its_parts(account):
+    loan = charge(account, "LOAN", "253.29", components={"principal": "250.00", "interest": "3.29"})
+    with pytest.raises(voids.PartsMissing):
+        replace(loan, "100.00")
+    same = replace(loan, "253.29")
+    assert same.components == loan.components
+    parts = {"principal": "100.00", "interest": "0.00"}
+    assert replace(same, "100.00", components=parts).components == parts
+
+
+def test_dates_of_one_credit_s_allocations_never_go_back_whatever_accounting_date_is_chosen(account):
+    charge(account, "LEASE", "100.00", "FEE", on=date(2019, 3, 11))
+    charge(account, "MISC", "50.00", "KEY", on=date(2019, 3, 11))
+    first = pay(account, "60.00", {"FEE": "30.00", "KEY": "30.00"}, on=date(2019, 3, 11))
+    pay(account, "10.00", {"FEE": "10.00"}, on=date(2019, 3, 13))
+    both = {"FEE": Decimal("10.00"), "KEY": Decimal("10.00")}
+    late = date(2019, 3, 14)
+    payments.apply_interim_payment(
+        account=account, amount=Decimal("20.00"), allocations=both, method="CASH", actor=system_user(), on=late,
+        accounting_date=date(2019, 3, 12),
+    )  # fmt: skip
+    void(first, on=late, accounting_date=date(2019, 3, 12))
+    assert broken_proofs() == []
+
+
+def test_nothing_is_voided_or_paid_ahead_of_today(account):
+    misc = charge(account, "MISC", "50.00", "KEY")
+    with pytest.raises(DatedAhead):
+        void(misc, accounting_date=date(2019, 3, 12))
+    with pytest.raises(DatedAhead):
+        payments.apply_interim_payment(
+            account=account, amount=Decimal("5.00"), allocations={}, method="CASH", actor=system_user(),
+            on=MONDAY_AFTER, accounting_date=date(2019, 3, 12),
+        )  # fmt: skip
+    assert balance(account) == Decimal("50.00")

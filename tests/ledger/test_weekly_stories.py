@@ -459,8 +459,8 @@ def test_a_paid_payout_stands_when_its_settlement_is_reversed_and_is_owed_back_l
     charge(account, "CANCELLATION_FEE", "30.00", on=NEXT)
     drive(account, "20.00", week=NEXT)
     result = run(NEXT)
-    # 120.00 earned again: 30.00 for the fee first, 90.00 towards the payout of 100.00.
-    assert (result["earnings"], result["allocated"], result["net_pay"]) == ("120.00", "120.00", "0.00")
+    # 120.00 earned again: 30.00 for the fee first, 90.00 towards the payout of 100.00, which is no debt.
+    assert (result["earnings"], result["allocated"], result["net_pay"]) == ("120.00", "30.00", "0.00")
     assert open_of(payout) == Decimal("10.00")
     assert line(account, "PAYOUT", NEXT)["still_open"] == "10.00"
     assert broken_proofs() == []
