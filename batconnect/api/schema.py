@@ -45,7 +45,9 @@ class Schema(AutoSchema):
         operation = super().get_operation(*args, **kwargs)
         needed = getattr(self.view, "permissions", {}).get(self.method)
         if operation and needed:
-            operation["description"] = f"{operation.get('description', '')}\n\nPermission: `{needed}`.".strip()
+            operation["description"] = (
+                f"{operation.get('description', '')}\n\nPermission: `{needed}`.".strip()
+            )
         return operation
 
     def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> dict[str, Any]:

@@ -25,7 +25,9 @@ class InstallmentSource(Protocol):
 
     name: str
     category: str
-    reference_pattern: str  # a regular expression: the references of its installments, which nobody else may use
+    reference_pattern: (
+        str  # a regular expression: the references of its installments, which nobody else may use
+    )
 
     def prepare(self, *, through: date) -> None:
         """Make every schedule row due on or before `through` that does not exist yet."""

@@ -50,14 +50,14 @@ class BadReference(LedgerError):
 
 class ReservedReference(LedgerError):
     code, status = "obligation.reserved_reference", 400
-    message = "{category} reference {reference_id} belongs to a schedule, which posts it by itself; use another."
+    message = (
+        "{category} reference {reference_id} belongs to a schedule, which posts it by itself; use another."
+    )
 
 
 class FutureEvent(LedgerError):
     code, status = "obligation.future_event", 400
-    message = (
-        "{reference_id}: {date} is after {today}; a charge cannot have happened ahead of today."
-    )
+    message = "{reference_id}: {date} is after {today}; a charge cannot have happened ahead of today."
 
 
 class ComponentsDiffer(LedgerError):
@@ -145,11 +145,7 @@ def check_obligation(
     """The posting a charge becomes when recorded on a day. Raises the errors of this module."""
     reference = obligation.reference_id
     longest = LONGEST_REPLACEMENT if replaces_id else LONGEST_REFERENCE
-    if (
-        not (0 < len(reference) <= longest)
-        or reference != reference.strip()
-        or not reference.isprintable()
-    ):
+    if not (0 < len(reference) <= longest) or reference != reference.strip() or not reference.isprintable():
         raise BadReference(reference_id=reference)
     if obligation.category not in CHARGEABLE:
         raise NotChargeable(category=obligation.category, choices=", ".join(sorted(CHARGEABLE)))

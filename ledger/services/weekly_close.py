@@ -159,9 +159,10 @@ def _open_run(*, week: date, today: date, actor: User) -> WeeklyRun:
     expected = last_closed + WEEK if last_closed else _started_first() or week
     if week != expected:
         raise WeekOutOfOrder(week=week, expected=expected)
-    run, created = WeeklyRun.objects.get_or_create(week=week, defaults={"started_by": actor})
-    if created:
-        audit.record(actor=actor, action="week.started", subject=f"week:{week}")
+    with transaction.atomic():  # a run that is killed here is recorded as started, or was not started
+        run, created = WeeklyRun.objects.get_or_create(week=week, defaults={"started_by": actor})
+        if created:
+            audit.record(actor=actor, action="week.started", subject=f"week:{week}")
     return run
 
 
@@ -246,6 +247,8 @@ def _each_done(
 
 @money_transaction
 def _settle_chunk(*, numbers: dict[int, str], week: date, actor_id: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL work_mem = '64MB'")  # a chunk's postings are sorted in memory, not on disk
     lock_accounts(numbers)
     allocated = apply_weekly_earnings(account_ids=list(numbers), week=week, actor_id=actor_id)
     freeze_dtrs(numbers=numbers, week=week, allocated=allocated)

@@ -174,3 +174,13 @@ def test_a_bad_export_is_refused(api, db, query, field):
 def test_an_unknown_format_is_named():
     with pytest.raises(UnknownFormat, match="excel, csv, pdf"):
         ExporterFactory.get("docx")
+
+
+def test_printed_columns_line_up_and_a_number_is_never_cut():
+    columns = [Column("name", "Name", width=8), Column("sum", "Sum", Kind.MONEY, width=6)]
+    lines = [
+        pdf._line(row, columns, [8, 6])
+        for row in (["王小明明明", "1.00"], ["Long\u200bname here", "123,456.78"])
+    ]
+    assert lines == ["王小明…     1.00", "Long\u200bna…  123,456.78"]
+    assert pdf._shown("two\nlines", Kind.TEXT) == "two lines"

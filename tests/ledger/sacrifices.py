@@ -67,7 +67,9 @@ class Sacrifices:
         self._process.stdin.close()
         self._process.wait(30)
 
-    def run(self, url: str, *command: str, at: Point | None = None, deed: str = "kill", where: str = "") -> Outcome:
+    def run(
+        self, url: str, *command: str, at: Point | None = None, deed: str = "kill", where: str = ""
+    ) -> Outcome:
         """Run a command (or `seed`) on a database of the environment's server; at `at`, do the deed (`_DEEDS`)."""
         assert self._process.stdin is not None and self._process.stdout is not None
         order = {"database": urlsplit(url).path.lstrip("/"), "command": command, "deed": deed, "where": where}
@@ -98,7 +100,7 @@ class Watch:
     def __call__(self, execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
         text = str(sql)
         with self._lock:
-            self.seen.append((name_of(text), " ".join(text.split())[:90]))
+            self.seen.append((name_of(text), " ".join(text.split())))
             count = sum(name == self.seen[-1][0] for name, _ in self.seen)
             here = self.at and (self.at["statement"], self.at["occurrence"]) == (self.seen[-1][0], count)
         when = self.at["when"] if self.at and here else ""

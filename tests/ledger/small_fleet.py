@@ -78,7 +78,9 @@ def seed(weeks: int) -> None:
             earned = Decimal(shift * 7919 % 90_000 - (20_000 if shift % 5 == 0 else 0)).scaleb(-2)
             drive(account, str(earned), {"MTA": "11.50", "CONGESTION": f"{shift % 4}.25"}, week=week)
             if shift % 3 == 0:
-                charge(account, "EZPASS", f"{shift + 5}.17", f"E-{week}-{n}", on=week + timedelta(days=shift % 7))
+                charge(
+                    account, "EZPASS", f"{shift + 5}.17", f"E-{week}-{n}", on=week + timedelta(days=shift % 7)
+                )
             if shift % 4 == 1:
                 charge(account, "MISC", "80.00", f"M-{week}-{n}", on=week + timedelta(days=2))
                 pay(account, "95.00", {f"M-{week}-{n}": "50.00"}, on=week + timedelta(days=shift % 5 + 2))

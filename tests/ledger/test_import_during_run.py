@@ -11,7 +11,9 @@ from .factories import SUNDAY, WEEK, broken_proofs, drive, make_account, run
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", ["UPDATE trip_total", "WITH input AS", "WITH debits AS", "-- Freeze the DTRs"])
+@pytest.mark.parametrize(
+    "moment", ["UPDATE trip_total", "WITH input AS", "WITH debits AS", "-- Freeze the DTRs"]
+)
 def test_trips_that_arrive_at_any_moment_of_the_run_are_settled_once(committing_database, moment):
     account = make_account()
     drive(account, "100.00", {"MTA": "0.50"})

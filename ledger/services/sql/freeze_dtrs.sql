@@ -19,20 +19,36 @@ previous AS (
       SELECT * FROM dtr WHERE dtr.account_id = w.account_id ORDER BY dtr.week DESC LIMIT 1
     ) d ON true
 ),
+open_item AS MATERIALIZED (
+  SELECT posting_id, account_id, balance, original_amount
+    FROM ledger_balance WHERE account_id = ANY(%(accounts)s) AND status = 'OPEN'
+),
+-- LATERAL with OFFSET 0 keeps what follows to one look-up by index per account: the planner cannot know how little
+-- is new, and would read every posting, allocation and trip there ever was.
 new_posting AS MATERIALIZED (
-  SELECT p.id, p.account_id, p.seq, p.category, p.amount, p.reference_id, p.product, p.description, p.event_on,
-         p.due_on, p.effective_on, p.reason, p.run_week, p.reversal_for_id, b.balance
+  SELECT p.*, coalesce(o.balance, 0.00) AS balance
     FROM previous v
-    JOIN ledger_posting p ON p.account_id = v.account_id AND p.seq > v.seq
-    JOIN ledger_balance b ON b.posting_id = p.id
+   CROSS JOIN LATERAL (
+     SELECT p.id, p.account_id, p.seq, p.category, p.amount, p.reference_id, p.product, p.description, p.event_on,
+            p.due_on, p.effective_on, p.reason, p.run_week, p.reversal_for_id
+       FROM ledger_posting p WHERE p.account_id = v.account_id AND p.seq > v.seq OFFSET 0
+   ) p
+    LEFT JOIN open_item o ON o.posting_id = p.id
 ),
 new_allocation AS MATERIALIZED (
   SELECT a.account_id, a.id, a.amount, d.category, c.category AS paid_by,
          d.reversal_for_id IS NULL AS pays_a_charge, c.reversal_for_id IS NOT NULL AS is_void
     FROM previous v
-    JOIN ledger_allocation a ON a.account_id = v.account_id AND a.id > v.allocation_id
-    JOIN ledger_posting d ON d.id = a.debit_id
-    JOIN ledger_posting c ON c.id = a.credit_id
+   CROSS JOIN LATERAL (
+     SELECT a.account_id, a.id, a.amount, a.debit_id, a.credit_id
+       FROM ledger_allocation a WHERE a.account_id = v.account_id AND a.id > v.allocation_id OFFSET 0
+   ) a
+   CROSS JOIN LATERAL (
+     SELECT p.category, p.reversal_for_id FROM ledger_posting p WHERE p.id = a.debit_id OFFSET 0
+   ) d
+   CROSS JOIN LATERAL (
+     SELECT p.category, p.reversal_for_id FROM ledger_posting p WHERE p.id = a.credit_id OFFSET 0
+   ) c
 ),
 movement AS (
   SELECT account_id, category, sum(prior) AS prior, sum(charges) AS charges, sum(voids) AS voids,
@@ -75,9 +91,7 @@ category_lines AS (
 ),
 open_credit AS (
   SELECT account_id, -sum(balance) AS amount
-    FROM ledger_balance
-   WHERE account_id = ANY(%(accounts)s) AND status = 'OPEN' AND original_amount < 0
-   GROUP BY account_id
+    FROM open_item WHERE original_amount < 0 GROUP BY account_id
 ),
 settled AS (
   -- One lookup per account: the planner knows how many those are, and nothing yet of what was just settled.
@@ -85,10 +99,7 @@ settled AS (
     FROM wanted w CROSS JOIN LATERAL (
       SELECT sum(card_trips) AS card_trips, sum(cash_trips) AS cash_trips, sum(other_trips) AS other_trips,
              sum(card_trips + cash_trips + other_trips) FILTER (WHERE week < %(week)s) AS late_trips,
-             sum(earnings) FILTER (WHERE week < %(week)s) AS late_earnings,
-             jsonb_build_object('MTA', sum(mta_trips), 'IMPROVEMENT', sum(improvement_trips),
-                                'CONGESTION', sum(congestion_trips), 'AIRPORT', sum(airport_trips),
-                                'CBD', sum(cbd_trips)) AS tax_trips
+             sum(earnings) FILTER (WHERE week < %(week)s) AS late_earnings
         FROM trip_total
        WHERE trip_total.account_id = w.account_id AND settled_week = %(week)s
     ) t
@@ -100,10 +111,21 @@ settlement AS (
          coalesce(sum(p.amount) FILTER (WHERE p.category = 'PAYOUT'), 0.00) AS net_pay,
          (array_agg(p.id) FILTER (WHERE p.category = 'PAYOUT'))[1] AS payout_id,
          jsonb_agg(
-           jsonb_build_object('product', p.product, 'trips', s.tax_trips->p.product, 'amount', p.amount::text)
-           ORDER BY p.seq
+           jsonb_build_object(
+             'product', p.product, 'amount', p.amount::text,
+             'trips', (
+               SELECT sum(CASE p.product
+                            WHEN 'MTA' THEN t.mta_trips
+                            WHEN 'IMPROVEMENT' THEN t.improvement_trips
+                            WHEN 'CONGESTION' THEN t.congestion_trips
+                            WHEN 'AIRPORT' THEN t.airport_trips
+                            WHEN 'CBD' THEN t.cbd_trips
+                          END)
+                 FROM trip_total t WHERE t.account_id = p.account_id AND t.settled_week = %(week)s
+             )
+           ) ORDER BY p.seq
          ) FILTER (WHERE p.category = 'TAXES') AS tax_lines
-    FROM new_posting p LEFT JOIN settled s USING (account_id)
+    FROM new_posting p
    WHERE p.run_week = %(week)s AND p.category IN ('EARNINGS', 'TAXES', 'PAYOUT') AND p.reversal_for_id IS NULL
    GROUP BY p.account_id
 ),
@@ -145,11 +167,14 @@ trip_log AS (
            ), E'\n' ORDER BY t.started_at, t.id
          ) AS trips
     FROM trip_total s
-    JOIN txn_source_parent t
-      ON t.account_id = s.account_id AND t.week = s.week AND t.batch_id = s.batch_id
+   CROSS JOIN LATERAL (
+     SELECT * FROM txn_source_parent t
+      WHERE t.account_id = s.account_id AND t.week = s.week AND t.batch_id = s.batch_id
+        -- The months these trips lie in: other partitions are left alone.
+        AND t.txn_month BETWEEN %(first_month)s AND %(last_month)s
+     OFFSET 0
+   ) t
    WHERE s.account_id = ANY(%(accounts)s) AND s.settled_week = %(week)s
-     -- The months these trips lie in, so that the planner leaves the other partitions alone.
-     AND t.txn_month BETWEEN %(first_month)s AND %(last_month)s
    GROUP BY t.account_id
 ),
 allocated AS (

@@ -1,0 +1,88 @@
+"""What was written stays: UPDATE, DELETE and TRUNCATE are refused on every ledger table and every partition.
+
+To the owner by triggers, to the application's role by its rights already.
+"""
+
+import re
+
+import pytest
+from django.apps import apps
+from django.db import DatabaseError, connection, transaction
+from django.db.utils import ProgrammingError
+
+from .lived_in import LivedIn, execute, live_in, refused
+from .test_application_role import as_application
+
+pytestmark = pytest.mark.django_db
+
+LEAF = "txn_source_201903"
+# Each table of the ledger, with an UPDATE that must be refused.
+TABLES = {
+    "driver_account": "SET balance = balance",
+    "ledger_posting": "SET description = 'as if'",
+    "ledger_balance": "SET balance = balance",
+    "ledger_allocation": "SET amount = amount",
+    "interim_payment": "SET received_on = received_on",
+    "dtr": "SET net_pay = net_pay",
+    "dtr_payment": "SET method = method",
+    "weekly_run": "SET result = result",
+    "trip_total": "SET earnings = earnings + 1",
+    "source_row_seen": "SET transaction_id = transaction_id",
+    "txn_source_parent": "SET week = week",
+    LEAF: "SET week = week",
+    "audit_entry": "SET action = action",
+}
+OUR_WORDS = "is refused|[Cc]annot (update|delete)|never deleted|only moves between|is closed"
+# Settings and work lists: they change, and their changes are recorded elsewhere.
+CHANGEABLE = {"category_rank", "ledger_historicalcategoryrank", "parked_row", "import_batch"}
+
+
+@pytest.fixture(autouse=True)
+def ledger() -> LivedIn:
+    return live_in()
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_not_even_the_owner_changes_what_was_written(table: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM {table}")
+        assert cursor.fetchone()[0], "nothing to protect: the rows' triggers would not be asked"
+    for statement in (f"UPDATE {table} {TABLES[table]}", f"DELETE FROM {table}", f"TRUNCATE {table} CASCADE"):
+        said = refused(statement)
+        assert re.search(OUR_WORDS, said), said
+    assert refused(f"TRUNCATE {table}")
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_the_application_has_not_even_the_right_to(table: str) -> None:
+    for statement in (f"UPDATE {table} {TABLES[table]}", f"DELETE FROM {table}", f"TRUNCATE {table}"):
+        # A run that is not closed yet is the application's to write; that this one is, the trigger knows.
+        said = "is closed" if statement.startswith("UPDATE weekly_run") else "permission denied"
+        with pytest.raises(DatabaseError, match=said), transaction.atomic(), as_application():
+            execute(statement)
+
+
+def test_every_table_of_the_ledger_is_in_this_list() -> None:
+    tables = {model._meta.db_table for model in apps.get_app_config("ledger").get_models()}
+    assert tables - CHANGEABLE == TABLES.keys() - {LEAF, "audit_entry"}
+
+
+def test_every_partition_refuses_to_be_emptied_by_itself() -> None:
+    execute("SELECT ensure_txn_source_month('2019-07-01')")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'txn_source_parent'::regclass")
+        leaves = [leaf for (leaf,) in cursor.fetchall()]
+    assert {LEAF, "txn_source_201907"} <= set(leaves)
+    for leaf in leaves:
+        assert "kept as they came" in refused(f"TRUNCATE {leaf}")
+
+
+def test_a_trigger_of_ones_own_does_not_open_a_way_around(ledger: LivedIn) -> None:
+    """The guards trust writes made by triggers; the application cannot make a trigger."""
+    for statement in (
+        "CREATE TRIGGER mine AFTER INSERT ON audit_entry FOR EACH ROW EXECUTE FUNCTION ledger_posting_inserted()",
+        "CREATE FUNCTION mine() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+        "SET LOCAL session_replication_role = replica",
+    ):
+        with pytest.raises(ProgrammingError), transaction.atomic(), as_application():
+            execute(statement)
