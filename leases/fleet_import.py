@@ -24,7 +24,6 @@ from .fleet_files import FleetCab, FleetDriver, read_cabs, read_drivers
 from .models import Driver, Lease, LeaseType, Medallion, Vehicle, VehicleAssignment
 from .services import assign_vehicle, checked_fee, create_lease
 
-
 Kept = TypeVar("Kept", bound=models.Model)
 
 

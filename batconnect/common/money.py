@@ -27,6 +27,13 @@ def parse_amount(value: Any) -> Decimal:
     Refuses floats, NaN, infinity, exponents, thousands separators and fractions of a cent.
     Raises BadAmount.
     """
+    if (
+        type(value) is Decimal
+        and value.is_finite()
+        and value.as_tuple().exponent == -2
+        and abs(value) <= LARGEST
+    ):
+        return value
     if isinstance(value, float | bool) or value is None:
         raise BadAmount(value=repr(value))
     text = str(value).strip()

@@ -102,7 +102,8 @@ def run_waterfall(
     """Put open credits to open debits in the order of the hierarchy until one side of each account is used up.
 
     Takes only items dated up to `dated`, which is also the allocations' date. Each account by itself; all in
-    one statement. Returns what was allocated to debts, payouts not counted, by account. Source: domain.md, categories and hierarchy.
+    one statement. Returns what was allocated to debts, payouts not counted, by account.
+    Source: domain.md, categories and hierarchy.
     """
     with translated(), connection.cursor() as cursor:
         cursor.execute(

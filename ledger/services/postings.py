@@ -48,7 +48,7 @@ posted AS (
          i.description, i.reversal_for_id, i.replaces_id, i.effective_on, i.event_on,
          CASE WHEN i.amount > 0
               THEN coalesce(i.due_on, i.effective_on + (6 - extract(dow FROM i.effective_on)::int)) END,
-         i.run_week, i.reason, %(created_by)s
+         i.run_week, i.reason, %(created_by)s::bigint
     FROM input i LEFT JOIN locked a ON a.id = i.account_id
    ORDER BY i.position
   RETURNING id, account_id, reference_id, amount
@@ -56,11 +56,12 @@ posted AS (
 """
 
 ROWS_FROM_ARRAYS = """
-  SELECT row_number() OVER () AS position, r.account_id, r.category, r.amount, r.reference_id, r.product,
-         r.components, r.description, r.reversal_for_id, r.replaces_id,
+  SELECT row_number() OVER () AS position, r.account_id, r.category, r.amount, r.reference_id,
+         coalesce(r.product, '') AS product, r.components, coalesce(r.description, '') AS description,
+         r.reversal_for_id, r.replaces_id,
          -- As a subquery it is asked once, not for every row.
-         (SELECT ledger_posting_date(%(on)s, %(accounting_date)s)) AS effective_on, r.event_on, r.due_on,
-         %(run_week)s::date AS run_week, r.reason, r.vehicle_id, r.medallion_id
+         (SELECT ledger_posting_date(%(on)s::date, %(accounting_date)s::date)) AS effective_on, r.event_on, r.due_on,
+         %(run_week)s::date AS run_week, coalesce(r.reason, '') AS reason, r.vehicle_id, r.medallion_id
     FROM unnest(
            %(account_id)s::bigint[], %(category)s::text[], %(amount)s::numeric[], %(reference_id)s::text[],
            %(product)s::text[], %(components)s::jsonb[], %(description)s::text[], %(reversal_for_id)s::uuid[],
@@ -74,9 +75,9 @@ ROWS_FROM_ARRAYS = """
 AUDITED = """,
 audited AS (
   INSERT INTO audit_entry (actor_id, action, subject, automatic, after)
-  SELECT %(created_by)s, %(action)s,
+  SELECT %(created_by)s::bigint, %(action)s::text,
          CASE WHEN count(*) = 1 THEN 'posting:' || min(id::text) ELSE 'postings:' || count(*) END,
-         %(automatic)s, jsonb_build_object('amount', sum(amount)::text, 'first_reference', min(reference_id))
+         %(automatic)s::boolean, jsonb_build_object('amount', sum(amount)::text, 'first_reference', min(reference_id))
     FROM posted
 )
 """
@@ -130,25 +131,33 @@ def insert_postings(
     """
     if accounting_date is not None and accounting_date > on:
         raise DatedAhead(date=accounting_date, today=on)
-    arrays: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in _ARRAYS}
-    arrays["components"] = [None if c is None else Jsonb(c) for c in arrays["components"]]
-    statement = posting_statement(ROWS_FROM_ARRAYS, then=(AUDITED if action else "") + RETURN_POSTED)
+    parameters = {
+        **{name: _column(rows, name) for name in _ARRAYS},
+        "on": on,
+        "accounting_date": accounting_date,
+        "run_week": run_week,
+        "created_by": actor_id,
+        "action": action,
+        "automatic": automatic,
+    }
+    statement = _AUDITED_INSERT if action else _PLAIN_INSERT
     with translated(), connection.cursor() as cursor:
-        cursor.execute(
-            statement,
-            {
-                **arrays,
-                "on": on,
-                "accounting_date": accounting_date,
-                "run_week": run_week,
-                "created_by": actor_id,
-                "action": action,
-                "automatic": automatic,
-            },
-        )
+        cursor.execute(statement, parameters)
         return [Posted(*row) for row in cursor.fetchall()]
+
+
+def _column(rows: Sequence[NewPosting], name: str) -> list[Any] | None:
+    """One field of all rows; None when no row has it, for an array costs its length even if it is empty."""
+    values = [getattr(row, name) for row in rows]
+    if name == "components":
+        values = [None if value is None else Jsonb(value) for value in values]
+    return values if any(value is not None and value != "" for value in values) else None
 
 
 def posting_statement(rows: str, *, then: str) -> str:
     """The statement that posts a subquery's rows, followed by what is to be made of `posted`."""
     return INSERT_POSTINGS.format(rows=rows) + then
+
+
+_PLAIN_INSERT = posting_statement(ROWS_FROM_ARRAYS, then=RETURN_POSTED)
+_AUDITED_INSERT = posting_statement(ROWS_FROM_ARRAYS, then=AUDITED + RETURN_POSTED)

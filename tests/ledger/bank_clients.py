@@ -152,7 +152,7 @@ def take_the_locks_away() -> None:
     from ledger.services import accounts, statements, voids, weekly_close
 
     for module in (accounts, statements, voids, weekly_close):
-        module.lock_accounts = lambda account_ids: None
+        vars(module)["lock_accounts"] = lambda account_ids: None
 
 
 def main(name: str, clerks: int, locked: bool, **limits: Any) -> dict[str, Any]:

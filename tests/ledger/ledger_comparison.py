@@ -1,6 +1,7 @@
 """What the database holds, held against the plain ledger: items and sums now, reports, and every past day."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -33,7 +34,7 @@ def compare_items(model: PlainLedger) -> None:
     """Item by item, and the three sums of each account; no item beyond zero or its original."""
     accounts = [account.pk for account in model.accounts]
     found = {row[:3]: row[3:] for row in _rows(_ITEMS, accounts)}
-    assert found == {
+    expected_items = {
         item.key: (
             item.account.pk,
             item.amount,
@@ -45,6 +46,7 @@ def compare_items(model: PlainLedger) -> None:
         )
         for item in model.items
     }
+    _assert_same(found, expected_items)
     for _, amount, balance, *_ in found.values():
         assert _within(balance, amount)
     for account, *sums in _rows(_BALANCES, accounts):
@@ -58,7 +60,7 @@ def compare_reports(model: PlainLedger) -> None:
     found = {(dtr.account_id, dtr.week): dtr for dtr in DTR.objects.filter(account__in=accounts)}
     assert found.keys() == {(report.account.pk, report.week) for report in model.reports}
     for report in model.reports:
-        assert _figures(found[report.account.pk, report.week]) == _expected(report)
+        _assert_same(_figures(found[report.account.pk, report.week]), _expected(report))
 
 
 def _figures(dtr: DTR) -> dict[str, Any]:
@@ -119,6 +121,16 @@ def _compare_aging(sums: dict[int, list[Decimal]], day: date) -> None:
     _, totals, _ = aging(today=day, as_of=day, limit=0)
     assert totals["open_debits"] == sum(debits for debits, _ in sums.values())
     assert totals["open_credits"] == -sum(credits_ for _, credits_ in sums.values())
+
+
+def _assert_same(found: Mapping[Any, Any], expected: Mapping[Any, Any]) -> None:
+    """As ==, naming what differs: (in the database, in the model)."""
+    different = {
+        key: (found.get(key), expected.get(key))
+        for key in found.keys() | expected.keys()
+        if found.get(key) != expected.get(key)
+    }
+    assert not different, different
 
 
 def _within(balance: Decimal, amount: Decimal) -> bool:

@@ -53,7 +53,9 @@ def execute(statement: str, **parameters: Any) -> None:
 
 def refused(statement: str, **parameters: Any) -> str:
     """Run a statement that the database has to refuse; returns what it said."""
-    execute("SET CONSTRAINTS ALL IMMEDIATE")  # what is pending would refuse a TRUNCATE before its trigger does
+    execute(
+        "SET CONSTRAINTS ALL IMMEDIATE"
+    )  # what is pending would refuse a TRUNCATE before its trigger does
     with pytest.raises(DatabaseError) as caught, transaction.atomic():
         execute(statement, **parameters)
     return str(caught.value)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 ZERO = Decimal("0.00")
 CHARGES = ("EZPASS", "LEASE", "PVB", "TLC", "REPAIR", "LOAN", "MISC", "DEPOSIT", "CANCELLATION_FEE")
@@ -84,7 +85,7 @@ class Report:
 
     account: Account
     week: date
-    figures: dict[str, object]
+    figures: dict[str, Any]
     still_open: dict[str, Decimal]
     payout: Item | None
     items_seen: int
@@ -106,7 +107,7 @@ class PlainLedger:
         self.closed: list[date] = []
         self.statements = 0
 
-    # --- looking ---------------------------------------------------------------------------------------------
+    # --- looking ----------------------------
 
     def items_of(self, account: Account) -> list[Item]:
         return [item for item in self.items if item.account is account]
@@ -118,14 +119,15 @@ class PlainLedger:
         """What may still be voided on its own: charges, desk payments and payouts that stand."""
         return [i for i in self.items if not i.voided and not i.reversal_of and i.category not in SETTLED]
 
-    # --- charges and payments --------------------------------------------------------------------------------
+    # --- charges and payments ----------------------------
 
     def charge(
         self, account: Account, category: str, amount: Decimal, reference: str, on: date,
         *, due_on: date | None = None, accounting_date: date | None = None,
     ) -> Item:  # fmt: skip
-        if self._find(category, reference):
-            raise Refusal("posting.duplicate_reference")
+        used = self._find(category, reference)
+        if used:  # what a run posted for a schedule is that schedule's for ever
+            raise Refusal("obligation.reserved_reference" if used.run_week else "posting.duplicate_reference")
         return self._post(
             account, category, amount, reference, self._date(on, accounting_date), on, due_on=due_on
         )
@@ -155,7 +157,7 @@ class PlainLedger:
             self._allocate(credit, item, min(item.open, -credit.open))
         return credit
 
-    # --- taking back -----------------------------------------------------------------------------------------
+    # --- taking back ----------------------------
 
     def void(self, item: Item, on: date, accounting_date: date | None = None) -> Item:
         if item.category in SETTLED:
@@ -196,7 +198,7 @@ class PlainLedger:
         for trip in released:
             trip.settled_week = None
 
-    # --- DTRs handed over ------------------------------------------------------------------------------------
+    # --- DTRs handed over ----------------------------
 
     def pay_dtr(self, report: Report) -> None:
         if report.payout is None:
@@ -212,17 +214,17 @@ class PlainLedger:
             raise Refusal("dtr.not_paid")
         report.paid = False
 
-    # --- how money moves -------------------------------------------------------------------------------------
+    # --- how money moves ----------------------------
 
     def _post(
         self, account: Account, category: str, amount: Decimal, reference: str, effective_on: date, event_on: date,
-        *, due_on: date | None = None, **more: object,
+        *, due_on: date | None = None, **more: Any,
     ) -> Item:  # fmt: skip
         self.statements += 1
         due_on = (due_on or saturday(effective_on)) if amount > 0 else None
         item = Item(
             account, category, reference, amount, effective_on, due_on, event_on, self.statements, **more
-        )  # type: ignore[arg-type]
+        )
         self.items.append(item)
         return item
 

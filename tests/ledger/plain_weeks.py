@@ -3,6 +3,7 @@
 from collections import defaultdict
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 from .plain_ledger import SETTLED, ZERO, Account, Item, PlainLedger, Refusal, Report
 
@@ -26,7 +27,7 @@ class PlainWeeks(PlainLedger):
         self.closed.append(week)
 
         def added(name: str) -> str:
-            return str(sum((report.figures[name] for report in reports), ZERO))  # type: ignore[misc]
+            return str(sum((report.figures[name] for report in reports), ZERO))
 
         return {
             "week": str(week),
@@ -121,7 +122,7 @@ class PlainWeeks(PlainLedger):
             self.waterfall(
                 account, saturday, credits_=lambda i: i.category in SETTLED, debits=lambda i: i is payout
             )
-        figures = {
+        figures: dict[str, Any] = {
             "gross_earnings": earned,
             "taxes": sum(taxes.values(), ZERO),
             "allocated": allocated,
@@ -129,9 +130,7 @@ class PlainWeeks(PlainLedger):
         }
         return self._report(account, week, payout, figures)
 
-    def _report(
-        self, account: Account, week: date, payout: Item | None, figures: dict[str, object]
-    ) -> Report:
+    def _report(self, account: Account, week: date, payout: Item | None, figures: dict[str, Any]) -> Report:
         """What moved since the report before: charges as posted, and every allocation by who paid it."""
         last = self.last_report(account)
         lines: dict[str, dict[str, Decimal]] = defaultdict(lambda: dict.fromkeys(MOVES, ZERO))

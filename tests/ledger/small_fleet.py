@@ -53,7 +53,7 @@ def everything(url: str) -> dict[str, list[tuple[Any, ...]]]:
     with psycopg.connect(url) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         return {
-            name: sorted(connection.execute(sql.SQL(query)).fetchall(), key=repr)  # type: ignore[arg-type]
+            name: sorted(connection.execute(sql.SQL(query)).fetchall(), key=repr)
             for name, query in _SEEN.items()
         }
 

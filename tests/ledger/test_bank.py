@@ -27,7 +27,13 @@ def work(url: str, *, operations: int, locked: bool) -> dict[str, Any]:
     """Let the clerks loose on a database until so much was done; returns what they did and saw, together."""
     each = -(-operations // (PROCESSES * CLERKS))
     start = time.time() + STARTING
-    orders = {"clerks": CLERKS, "operations": each, "start": start, "until": start + PATIENCE, "locked": locked}
+    orders = {
+        "clerks": CLERKS,
+        "operations": each,
+        "start": start,
+        "until": start + PATIENCE,
+        "locked": locked,
+    }
     processes = [
         subprocess.Popen(
             [sys.executable, "-m", "tests.ledger.bank_clients", json.dumps({**orders, "name": str(number)})],
@@ -39,7 +45,12 @@ def work(url: str, *, operations: int, locked: bool) -> dict[str, Any]:
         )
         for number in range(PROCESSES)
     ]
-    together: dict[str, Any] = {"done": Counter(), "refused": Counter(), "wrong_sums": [], "failures": Counter()}
+    together: dict[str, Any] = {
+        "done": Counter(),
+        "refused": Counter(),
+        "wrong_sums": [],
+        "failures": Counter(),
+    }
     for process in processes:
         output, errors = process.communicate(timeout=PATIENCE + 60)
         assert process.returncode == 0, errors

@@ -70,7 +70,9 @@ def test_every_table_of_the_ledger_is_in_this_list() -> None:
 def test_every_partition_refuses_to_be_emptied_by_itself() -> None:
     execute("SELECT ensure_txn_source_month('2019-07-01')")
     with connection.cursor() as cursor:
-        cursor.execute("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'txn_source_parent'::regclass")
+        cursor.execute(
+            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'txn_source_parent'::regclass"
+        )
         leaves = [leaf for (leaf,) in cursor.fetchall()]
     assert {LEAF, "txn_source_201907"} <= set(leaves)
     for leaf in leaves:

@@ -1,4 +1,4 @@
-"""Trips that are committed while the weekly run settles: they are in this week's money or in the next, never between."""
+"""Trips committed while the weekly run settles are in this week's money or in the next, never between."""
 
 import threading
 

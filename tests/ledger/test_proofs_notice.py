@@ -1,5 +1,7 @@
 """Each proof notices what it is there for: a row changed behind the triggers, in a transaction rolled back."""
 
+from typing import Any
+
 import pytest
 from django.db import connection
 
@@ -84,7 +86,11 @@ def test_there_is_a_case_for_each_proof() -> None:
 def test_the_proof_names_what_was_tampered_with(name: str, ledger: LivedIn) -> None:
     assert [proof for proof in run_proofs() if not proof.ok] == []
     tampering, named = TAMPERING[name]
-    facts = {"account": ledger.account.pk, "report": ledger.report.pk, "number": ledger.report.number}
+    facts: dict[str, Any] = {
+        "account": ledger.account.pk,
+        "report": ledger.report.pk,
+        "number": ledger.report.number,
+    }
     execute("SET CONSTRAINTS ALL IMMEDIATE")  # or the table could not be altered in this transaction
     execute("SET LOCAL session_replication_role = replica")
     for statement in tampering.split(";"):

@@ -13,11 +13,13 @@
 CREATE FUNCTION ledger_calendar_lock() RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT 7305110221 $$;
 
--- The last day of the last closed week; null before the first close.
+-- The last day of the last closed week; null before the first close. In plpgsql, which keeps its plans: every
+-- posting asks.
 CREATE FUNCTION ledger_closed_through() RETURNS date
-LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
-  SELECT max(week) + 6 FROM weekly_run WHERE status = 'CLOSED'
-$$;
+LANGUAGE plpgsql STABLE SET search_path = public, pg_temp AS $$
+BEGIN
+  RETURN (SELECT max(week) + 6 FROM weekly_run WHERE status = 'CLOSED');
+END $$;
 
 CREATE FUNCTION ledger_check_open(earliest date, what text) RETURNS void
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
@@ -36,9 +38,10 @@ END $$;
 -- The accounting date of something recorded on a day: that day, or the first open one when its week is closed.
 -- A date somebody chose is taken as it is; a closed one is refused when the posting is inserted.
 CREATE FUNCTION ledger_posting_date(recorded_on date, chosen date) RETURNS date
-LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
-  SELECT coalesce(chosen, greatest(recorded_on, ledger_closed_through() + 1))
-$$;
+LANGUAGE plpgsql STABLE SET search_path = public, pg_temp AS $$
+BEGIN
+  RETURN coalesce(chosen, greatest(recorded_on, ledger_closed_through() + 1));
+END $$;
 
 -- ---------------------------------------------------------------------------------------------------------
 -- Postings
@@ -47,12 +50,22 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
   earliest date;
   reversals boolean;
+  ahead boolean;
+  voided boolean;
   wrong record;
 BEGIN
-  SELECT min(effective_on), bool_or(reversal_for_id IS NOT NULL OR replaces_id IS NOT NULL)
-    INTO earliest, reversals FROM new_rows;
+  SELECT min(effective_on), bool_or(reversal_for_id IS NOT NULL OR replaces_id IS NOT NULL),
+         bool_or(greatest(event_on, effective_on) > (created_at AT TIME ZONE 'America/New_York')::date),
+         bool_or(status <> 'POSTED')
+    INTO earliest, reversals, ahead, voided FROM new_rows;
   IF earliest IS NULL THEN
     RETURN NULL;
+  END IF;
+  IF ahead THEN
+    RAISE EXCEPTION 'a posting can neither have happened nor be dated in the future' USING ERRCODE = 'BC002';
+  END IF;
+  IF voided THEN
+    RAISE EXCEPTION 'a posting begins as POSTED; its reversal turns it VOIDED' USING ERRCODE = 'BC006';
   END IF;
   PERFORM ledger_check_open(earliest, 'a posting');
 
@@ -68,15 +81,6 @@ BEGIN
   IF FOUND THEN
     RAISE EXCEPTION 'posting % names an account, driver, lease, vehicle, medallion or user that does not exist or fit', wrong.reference_id
       USING ERRCODE = 'BC002';
-  END IF;
-  IF EXISTS (
-    SELECT FROM new_rows
-     WHERE greatest(event_on, effective_on) > (created_at AT TIME ZONE 'America/New_York')::date
-  ) THEN
-    RAISE EXCEPTION 'a posting can neither have happened nor be dated in the future' USING ERRCODE = 'BC002';
-  END IF;
-  IF EXISTS (SELECT FROM new_rows WHERE status <> 'POSTED') THEN
-    RAISE EXCEPTION 'a posting begins as POSTED; its reversal turns it VOIDED' USING ERRCODE = 'BC006';
   END IF;
 
   IF reversals THEN
