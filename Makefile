@@ -23,7 +23,7 @@ define heading
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-pg15 lint format serve bench soak migrate lock stop clean
+.PHONY: help demo test test-pg15 lint format serve bench soak migrate openapi lock stop clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ soak: $(VENV)/.dev $(VENV)/.pdf $(VENV)/.browser ## the slow tests, SOAK=10 time
 
 migrate: $(VENV)/.runtime ## bring the database up to date
 	@$(MIGRATE)
+
+openapi: $(VENV)/.runtime ## write the API's document, docs/openapi.json, anew
+	@$(DEVELOPMENT) $(MANAGE) spectacular --validate --fail-on-warn --format openapi-json --file docs/openapi.json
 
 lock: $(VENV)/.dev ## pin the newest versions that requirements*.in allow
 	@command -v uv >/dev/null || $(BIN)/pip install --quiet uv
