@@ -249,7 +249,10 @@ class PlainLedger:
         credits_: Callable[[Item], bool],
         debits: Callable[[Item], bool],
     ) -> Decimal:
-        """Pay the first open debit from the first open credit, until one side has none; returns how much."""
+        """Pay the first open debit from the first open credit, until one side has none.
+
+        Returns how much was put to debts; a payout, reopened or new, is not counted as one.
+        """
 
         def is_open(item: Item) -> bool:
             return item.open != 0 and item.effective_on <= dated
@@ -260,7 +263,8 @@ class PlainLedger:
         held.sort(key=lambda i: (CREDIT_ORDER.get(i.category, 1), i.effective_on, i.made, i.reference))
         moved = ZERO
         while owed and held:
-            moved += self._allocate(held[0], owed[0], min(owed[0].open, -held[0].open))
+            paid = self._allocate(held[0], owed[0], min(owed[0].open, -held[0].open))
+            moved += ZERO if owed[0].category == "PAYOUT" else paid
             owed = [item for item in owed if item.open]
             held = [item for item in held if item.open]
         return moved
