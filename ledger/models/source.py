@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from batconnect.common.protection import APPEND_ONLY
+from batconnect.common.protection import APPEND_ONLY, NEVER_DELETED
 
 from .driver_ledger import MONEY, DriverAccount
 
@@ -33,6 +33,7 @@ class ImportBatch(models.Model):
         db_table = "import_batch"
         ordering = ["-id"]
         permissions = [("import_trips", "Can import trips")]
+        triggers = NEVER_DELETED
         verbose_name_plural = "import batches"
 
     def __str__(self) -> str:
@@ -175,6 +176,7 @@ class ParkedRow(models.Model):
             models.Index(fields=["batch"], condition=Q(status="PARKED"), name="parked_row_waiting_idx")
         ]
         permissions = [("correct_parked_row", "Can correct and re-submit parked rows")]
+        triggers = NEVER_DELETED
 
     def __str__(self) -> str:
         return f"row {self.row_number}: {self.message}"

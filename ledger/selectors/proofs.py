@@ -78,11 +78,17 @@ SELECT format('%s %s of account %s: lists %s, in force are %s', b.category, b.re
 """
 
 REVERSALS = """
-SELECT format('%s %s of account %s: %s with %s reversals adding up to %s', o.category, o.reference_id,
-              o.account_id, o.status, count(r.id), coalesce(sum(r.amount), 0))
-  FROM ledger_posting o LEFT JOIN ledger_posting r ON r.reversal_for_id = o.id
+SELECT format('%s %s of account %s: %s with %s reversals adding up to %s, and %s open', o.category, o.reference_id,
+              o.account_id, o.status, count(r.id), coalesce(sum(r.amount), 0),
+              min(b.balance) + coalesce(sum(rb.balance), 0))
+  FROM ledger_posting o
+  JOIN ledger_balance b ON b.posting_id = o.id
+  LEFT JOIN ledger_posting r ON r.reversal_for_id = o.id
+  LEFT JOIN ledger_balance rb ON rb.posting_id = r.id
+ WHERE o.status = 'VOIDED' OR r.id IS NOT NULL
  GROUP BY o.id, o.category, o.reference_id, o.account_id, o.status, o.amount
-HAVING (o.status = 'VOIDED') <> (count(r.id) = 1 AND sum(r.amount) = -o.amount) OR count(r.id) > 1
+HAVING o.status <> 'VOIDED' OR count(r.id) <> 1 OR sum(r.amount) <> -o.amount
+    OR min(b.balance) <> 0 OR sum(rb.balance) <> 0
  ORDER BY o.id LIMIT 1
 """
 

@@ -1,6 +1,6 @@
 """Payments at the desk: one credit, put exactly where the cashier said, the rest to the lease."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -91,7 +91,7 @@ def apply_interim_payment(
     amount = _positive(amount)
     _check_method(method, method_reference)
     account = lock_account(account.pk)
-    items = _charges(account)
+    items = _charges(account, allocations)
     parts = _as_asked(items, allocations)
     asked = total(part.amount for part in parts)
     if asked > amount:
@@ -152,13 +152,22 @@ def _check_method(method: str, method_reference: str) -> None:
         raise MethodReferenceMissing(method=method, needed=needed)
 
 
-def _charges(account: DriverAccount) -> Sequence[LedgerBalance]:
-    """Every charge of the account, oldest due first; closed ones too, so that they are named when asked for."""
-    return list(
-        LedgerBalance.objects.filter(
-            posting__account=account, original_amount__gt=0, posting__reversal_for__isnull=True
-        ).order_by("due_on", "created_at", "reference_id")
+def _charges(account: DriverAccount, named: Iterable[str]) -> Sequence[LedgerBalance]:
+    """The account's open charges, and those named even if closed, so that they are told apart; oldest due first.
+
+    A reference is looked for as it stands and, where it may start with its category, without that.
+    """
+    references = {part for name in named for part in (name, name.partition(":")[2]) if part}
+    charges = LedgerBalance.objects.filter(original_amount__gt=0, posting__reversal_for__isnull=True)
+    still_open = charges.filter(account=account, status=LedgerBalance.Status.OPEN)
+    asked_for = charges.filter(
+        account=account,
+        posting__account=account,
+        posting__category__in=Category.values,
+        posting__reference_id__in=references,
     )
+    found = {item.pk: item for item in (*still_open, *asked_for)}
+    return sorted(found.values(), key=lambda item: (item.due_on, item.created_at, item.reference_id))
 
 
 def _as_asked(items: Sequence[LedgerBalance], allocations: Mapping[str, Decimal]) -> list[_Part]:

@@ -12,7 +12,7 @@ from ledger.models import LedgerAllocation, LedgerBalance, LedgerPosting
 from ledger.services import payments, voids
 from ledger.services.errors import ClosedPeriod
 from ledger.services.obligations import NotPositive
-from ledger.services.postings import DatedAhead
+from ledger.services.postings import DatedAhead, NewPosting, insert_postings
 
 from .factories import (
     MONDAY_AFTER,
@@ -259,3 +259,14 @@ def test_nothing_is_voided_or_paid_ahead_of_today(account):
             on=MONDAY_AFTER, accounting_date=date(2019, 3, 12),
         )  # fmt: skip
     assert balance(account) == Decimal("50.00")
+
+
+def test_a_reversal_that_undid_nothing_is_found_by_the_proofs(account):
+    toll = charge(account, "EZPASS", "25.00", "TOLL")
+    pay(account, "10.00", {"TOLL": "10.00"})
+    row = NewPosting(
+        account_id=account.pk, category="EZPASS", amount=Decimal("-25.00"), reference_id="TOLL",
+        event_on=MONDAY_AFTER, reversal_for_id=toll.pk,
+    )  # fmt: skip
+    insert_postings([row], actor_id=system_user().pk, on=MONDAY_AFTER)
+    assert [proof.partition(":")[0] for proof in broken_proofs()] == ["voided means reversed once"]

@@ -55,7 +55,8 @@ DECLARE
   wrong record;
 BEGIN
   SELECT min(effective_on), bool_or(reversal_for_id IS NOT NULL OR replaces_id IS NOT NULL),
-         bool_or(greatest(event_on, effective_on) > (created_at AT TIME ZONE 'America/New_York')::date),
+         bool_or(greatest(event_on, effective_on) > (statement_timestamp() AT TIME ZONE 'America/New_York')::date
+                 OR created_at > statement_timestamp()),
          bool_or(status <> 'POSTED')
     INTO earliest, reversals, ahead, voided FROM new_rows;
   IF earliest IS NULL THEN
