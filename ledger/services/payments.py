@@ -157,7 +157,8 @@ def _charges(account: DriverAccount, named: Iterable[str]) -> Sequence[LedgerBal
 
     A reference is looked for as it stands and, where it may start with its category, without that.
     """
-    references = {part for name in named for part in (name, name.partition(":")[2]) if part}
+    # No reference has unprintable characters, and the database would not take all of them.
+    references = {part for name in named for part in (name, name.partition(":")[2]) if part.isprintable()}
     charges = LedgerBalance.objects.filter(original_amount__gt=0, posting__reversal_for__isnull=True)
     still_open = charges.filter(account=account, status=LedgerBalance.Status.OPEN)
     asked_for = charges.filter(

@@ -146,3 +146,9 @@ def test_checks_and_transfers_need_their_number(account):
         )
     with pytest.raises(payments.UnknownMethod):
         take(account, Decimal("5.00"), method="SHELLS")
+
+
+@pytest.mark.parametrize("reference", ["", ":", "A\x00B", "MISC:\x00", "\ud800", "x" * 500])
+def test_what_no_charge_is_called_is_told_as_unknown(account, reference):
+    with pytest.raises(payments.UnknownReference):
+        take(account, Decimal("5.00"), {reference: Decimal("5.00")})
