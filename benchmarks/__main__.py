@@ -38,12 +38,12 @@ def run_here(name: str) -> None:
         server.execute(f"CREATE DATABASE {SCRATCH}")
         try:
             os.environ.update(DATABASE_URL=scratch, DEBUG="1", DJANGO_SETTINGS_MODULE="benchmarks.settings")
-            print(json.dumps(_measure(name)), flush=True)
+            print(json.dumps({"benchmark": name, **_measure(name)}), flush=True)
         finally:
             server.execute(f"DROP DATABASE IF EXISTS {SCRATCH} WITH (FORCE)")
 
 
-def _measure(name: str) -> object:
+def _measure(name: str) -> dict[str, object]:
     import importlib
 
     import django

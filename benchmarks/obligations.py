@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 from django.db import connections
@@ -18,7 +17,6 @@ SINGLE = 1_500
 CLIENTS = 8
 PER_CLIENT = 250
 BULK = 10_000
-FLEET = (Path(__file__).parent / "fleet.sql").read_text()
 
 
 def measure() -> dict[str, Any]:
@@ -34,7 +32,6 @@ def measure() -> dict[str, Any]:
     theirs_many = _rate_of_many(_post_hordak, (debtors, income))
     bulk = max(_bulk_rate(accounts, n) for n in range(3))
     return {
-        "benchmark": "obligations",
         "input": f"{SINGLE} postings from one client, {CLIENTS} x {PER_CLIENT} from {CLIENTS}, {BULK} at once",
         "one_client_per_second": round(ours_one),
         "hordak_one_client_per_second": round(theirs_one),
@@ -49,21 +46,11 @@ def measure() -> dict[str, Any]:
 
 
 def _make_accounts(count: int) -> list[int]:
-    from django.db import connection
-
     from ledger.models import DriverAccount
 
-    parameters = {
-        "leases": count,
-        "items": 0,
-        "trips": 0,
-        "week": date(2026, 9, 6),
-        "starts_on": date(2026, 9, 13),
-    }
-    with connection.cursor() as cursor:
-        for statement in FLEET.split(";\n"):
-            if statement.strip():
-                cursor.execute(statement, parameters)
+    from .weekly_run import make_fleet
+
+    make_fleet(leases=count, items=0, trips=0)
     return list(DriverAccount.objects.order_by("pk").values_list("pk", flat=True))
 
 

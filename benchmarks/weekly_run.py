@@ -12,22 +12,19 @@ from ledger.models import DTR, LedgerAllocation
 from ledger.selectors.proofs import run_proofs
 from ledger.services import weekly_close
 
+from . import machine
+
 WEEK = date(2026, 9, 6)
 FLEET = (Path(__file__).parent / "fleet.sql").read_text()
-# What the limit is measured on: the rows the run writes, put into bare tables by COPY-speed inserts.
 GOAL_SECONDS_PER_LEASE = 15 / 20_000
 
 
 def measure(*, leases: int = 20_000, items: int = 30, trips: int = 60) -> dict[str, Any]:
     """Make the fleet, run its week once, prove the ledger, and report seconds per phase."""
+    slower = machine.factor()
     made = time.perf_counter()
+    make_fleet(leases=leases, items=items, trips=trips)
     with connection.cursor() as cursor:
-        parameters = {
-            "leases": leases, "items": items, "trips": trips, "week": WEEK, "starts_on": WEEK + timedelta(days=7),
-        }  # fmt: skip
-        for statement in FLEET.split(";\n"):
-            if statement.strip():
-                cursor.execute(statement, parameters)
         cursor.execute("VACUUM ANALYZE")
         cursor.execute("CHECKPOINT")
     made = time.perf_counter() - made
@@ -45,13 +42,15 @@ def measure(*, leases: int = 20_000, items: int = 30, trips: int = 60) -> dict[s
         week=WEEK, today=WEEK + timedelta(days=7), actor=system_user(), progress=progress
     )
     seconds = time.perf_counter() - started
+    limit = leases * GOAL_SECONDS_PER_LEASE * slower
     proofs = list(run_proofs())
     return {
-        "benchmark": "weekly_run",
         "input": f"{leases} leases x {items} open items, {trips} trips, 5 taxes, 1 installment",
         "seconds": round(seconds, 2),
-        "limit_seconds": round(leases * GOAL_SECONDS_PER_LEASE, 2),
-        "within_limit": seconds <= leases * GOAL_SECONDS_PER_LEASE,
+        "goal_seconds": round(leases * GOAL_SECONDS_PER_LEASE, 2),
+        "machine_factor": round(slower, 2),
+        "limit_seconds": round(limit, 2),
+        "within_limit": seconds <= limit,
         "phases": {step: round(value, 2) for step, value in phases.items()},
         "allocations": LedgerAllocation.objects.count(),
         "dtrs": DTR.objects.count(),
@@ -60,3 +59,14 @@ def measure(*, leases: int = 20_000, items: int = 30, trips: int = 60) -> dict[s
         "broken": [proof.detail for proof in proofs if not proof.ok],
         "result": result,
     }
+
+
+def make_fleet(*, leases: int, items: int, trips: int) -> None:
+    """`leases` leases, each with `items` open items, one installment due and `trips` trips in `WEEK`."""
+    parameters = {
+        "leases": leases, "items": items, "trips": trips, "week": WEEK, "starts_on": WEEK + timedelta(days=7),
+    }  # fmt: skip
+    with connection.cursor() as cursor:
+        for statement in FLEET.split(";\n"):
+            if statement.strip():
+                cursor.execute(statement, parameters)
