@@ -35,6 +35,31 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         ),
     ),
     (
+        "Journal",
+        (
+            ("Journal entries", "menu_book", "ledger.entryheader", ""),
+            ("Manual journals", "edit_note", "ledger.manualjournal", ""),
+            ("New manual journal", "post_add", "ledger_manualjournal_add", "ledger.enter_journal"),
+            ("Months", "calendar_month", "ledger.accountingmonth", ""),
+            ("Chart of accounts", "account_tree", "ledger.account", ""),
+            ("Journal templates", "rule", "ledger.journaltemplate", ""),
+            ("Overrides by product", "alt_route", "ledger.productaccountmap", ""),
+            ("Kinds of account", "category", "ledger.accountkind", ""),
+            ("Currencies", "currency_exchange", "ledger.currency", ""),
+        ),
+    ),
+    (
+        "Reports",
+        (
+            ("Trial balance", "balance", "ledger_report_trial_balance", "ledger.read_reports"),
+            ("Profit and loss", "trending_up", "ledger_report_profit_and_loss", "ledger.read_reports"),
+            ("Balance sheet", "account_balance", "ledger_report_balance_sheet", "ledger.read_reports"),
+            ("Account statement", "receipt", "ledger_report_account_statement", "ledger.read_reports"),
+            ("Summary", "summarize", "ledger_report_summary", "ledger.read_reports"),
+            ("Month-end balances", "event_repeat", "ledger.balancesnapshot", ""),
+        ),
+    ),
+    (
         "Imports",
         (
             ("Files", "inventory_2", "ledger.importbatch", ""),

@@ -6,8 +6,8 @@ import subprocess
 import sys
 from urllib.parse import urlsplit
 
-BENCHMARKS = ("obligations", "trips", "weekly_run", "dtr_pdf")
-SCRATCH = "batconnect_bench"
+BENCHMARKS = ("obligations", "trips", "weekly_run", "dtr_pdf", "expansion", "proofs", "transfers")
+SCRATCH = f"batconnect_bench_{os.getpid()}"
 
 
 def main(names: list[str]) -> int:

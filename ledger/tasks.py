@@ -1,4 +1,4 @@
-"""The ledger's background work: the two steps of Sunday morning, and the weekly run a person starts.
+"""The ledger's background work: the two steps of Sunday morning, the weekly run a person starts, DTRs as a file.
 
 Each is a job (`batconnect.jobs`), so that its progress, result and failure can be seen afterwards. The
 scheduled ones run by the system user. Rules are in `ledger.services.weekly_close`.
@@ -19,11 +19,14 @@ from batconnect.common.models import User
 from batconnect.common.weeks import local_date
 from batconnect.jobs.progress import Progress
 from batconnect.jobs.services import register_job, start_job
-from ledger.services import weekly_close
+from ledger.selectors.seals import heads
+from ledger.services import partitions, seals, weekly_close
 
 WEEKLY_RUN = "weekly_run"
 INSTALLMENTS = "post_scheduled_installments"
 EARNINGS = "apply_earnings_for_dtr"
+DTR_FILE = "dtr_file"
+SEAL = "seal_ledger"
 WAIT_FOR_OTHER_RUN = timedelta(hours=1)
 NOTHING_TO_DO = "Nothing to do: every week that has ended is closed."
 
@@ -46,6 +49,18 @@ def post_scheduled_installments() -> str:
 def apply_earnings_for_dtr() -> str:
     """05:10 on Sundays: start the job that runs every week that has ended, oldest first."""
     return _start_scheduled(EARNINGS)
+
+
+@shared_task(name="ledger.tasks.seal_ledger")
+def seal_ledger() -> str:
+    """Every night: start the job that seals what was posted since the last one."""
+    return _start_scheduled(SEAL)
+
+
+@shared_task(name="ledger.tasks.make_months_ahead")
+def make_months_ahead() -> int:
+    """Every night: see to it that the partitions of the coming months are there."""
+    return partitions.make_months_ahead(today=_today())
 
 
 def _start_scheduled(kind: str) -> str:
@@ -102,6 +117,30 @@ def _run_week(parameters: dict[str, Any], actor: User, progress: Progress) -> di
     )
 
 
+def _seal_ledger(parameters: dict[str, Any], actor: User, progress: Progress) -> dict[str, Any]:
+    progress("Sealing the ledger")
+    sealed = seals.seal_ledger(actor=actor)
+    return {**sealed.as_dict(), "heads": [str(head) for head in heads()]}
+
+
+def _make_dtr_file(parameters: dict[str, Any], actor: User, progress: Progress) -> dict[str, Any]:
+    from ledger.models import DTR
+    from ledger.services.dtr_export import make_week_file  # loads Pango: only who prints needs it
+
+    week = date.fromisoformat(parameters["week"])
+    total = DTR.objects.filter(week=week).count()
+    progress("Laying out DTRs", 0, total)
+    made = make_week_file(
+        week=week,
+        file_format=parameters["format"],
+        workers=1,  # a worker's process may start no others
+        progress=lambda done: progress("Laying out DTRs", done, total),
+    )
+    return {"week": week, "dtrs": made.dtrs, "file": made.out.name, "bytes": made.out.stat().st_size}
+
+
 register_job(WEEKLY_RUN, _run_week, "Weekly run")
 register_job(INSTALLMENTS, _post_installments, "Post scheduled installments")
 register_job(EARNINGS, _apply_earnings, "Apply earnings and make DTRs")
+register_job(DTR_FILE, _make_dtr_file, "DTRs as a file")
+register_job(SEAL, _seal_ledger, "Seal the ledger")

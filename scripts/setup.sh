@@ -2,7 +2,7 @@
 # What the Makefile needs before Python can take over: a virtual environment, and the few system packages that pip
 # cannot bring. Those are installed where we may (root, or sudo without a password, with apt-get), and named where
 # we may not.
-#   setup.sh venv FOLDER [PYTHON]     setup.sh pdf FOLDER     setup.sh browser FOLDER
+#   setup.sh venv FOLDER [PYTHON]     setup.sh pdf FOLDER     setup.sh browser FOLDER     setup.sh hledger
 set -eu
 
 PDF_PACKAGES="libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core"
@@ -109,11 +109,20 @@ ensure_browser() {
         "google-chrome (others), or $1/bin/python -m playwright install --with-deps chromium."
 }
 
+# Tests let it check what we export.
+ensure_hledger() {
+    command -v hledger >/dev/null 2>&1 && return
+    install_packages hledger || true
+    command -v hledger >/dev/null 2>&1 || fail "Tests of the journal's export need hledger. Install it, then run make" \
+        "again: hledger (Debian, Ubuntu, Fedora, Arch, Homebrew), or see https://hledger.org/install."
+}
+
 action=$1
 shift
 case $action in
     venv) make_venv "$@" ;;
     pdf) ensure_pdf "$@" ;;
     browser) ensure_browser "$@" ;;
+    hledger) ensure_hledger ;;
     *) fail "setup.sh: what is $action?" ;;
 esac

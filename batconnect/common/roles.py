@@ -32,6 +32,15 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO batconnec
 GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO batconnect_app;
 REVOKE INSERT, UPDATE, DELETE ON django_migrations FROM batconnect_app;
 """
+# What is written through a partitioned table needs no right to its partitions.
+_REVOKE_PARTITIONS = """
+DO $$ DECLARE leaf regclass; BEGIN
+  FOR leaf IN SELECT oid FROM pg_class WHERE relispartition AND relnamespace = 'public'::regnamespace
+                                         AND relkind IN ('r', 'p') LOOP
+    EXECUTE format('REVOKE ALL ON %s FROM batconnect_app', leaf);
+  END LOOP;
+END $$
+"""
 
 
 def grant_application_role(using: str = "default", **_signal: Any) -> None:
@@ -45,6 +54,7 @@ def grant_application_role(using: str = "default", **_signal: Any) -> None:
             if not cursor.fetchone()[0]:
                 return
             cursor.execute(_GRANT_ALL)
+            cursor.execute(_REVOKE_PARTITIONS)
             existing = set(connection.introspection.table_names(cursor))
             for config in apps.get_app_configs():
                 for table, rights in getattr(config, "application_rights", {}).items():

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+STRONG = "strong row"  # the key of no column
+
 
 class Kind(StrEnum):
     """How a column's values are written."""
@@ -26,7 +28,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """`notes` say what was asked for (filters, date); they head the PDF."""
+    """`notes` say what was asked for (filters, date); they head the PDF.
+
+    A row with `STRONG` set is a sum: PDFs and spreadsheets print it bold.
+    """
 
     title: str
     columns: Sequence[Column]

@@ -9,7 +9,7 @@ from typing import Any
 import xlsxwriter
 from django.utils import timezone
 
-from .columns import Column, Kind, Table, text_of
+from .columns import STRONG, Column, Kind, Table, text_of
 
 MOST_ROWS = 1_048_575  # of one sheet, below its header
 LONGEST_CELL = 32_767
@@ -44,14 +44,18 @@ def write(table: Table, path: Path) -> None:
     with xlsxwriter.Workbook(str(path), options) as book:
         sheet = book.add_worksheet(table.title[:31])
         formats = {kind: book.add_format(properties) for kind, properties in _FORMATS.items()}
+        strong = {
+            kind: book.add_format({**properties, "bold": True}) for kind, properties in _FORMATS.items()
+        }
         bold = book.add_format({"bold": True})
         for index, column in enumerate(table.columns):
             sheet.set_column(index, index, column.width)
             sheet.write_string(0, index, column.label, bold)
         sheet.freeze_panes(1, 0)
         for number, row in enumerate(table.rows, start=1):
+            forms = strong if row.get(STRONG) else formats
             for index, column in enumerate(table.columns):
-                _write_cell(sheet, number, index, row[column.key], column, formats)
+                _write_cell(sheet, number, index, row[column.key], column, forms)
 
 
 def _write_cell(

@@ -4,6 +4,7 @@ The same HTML gives the same bytes: no clock and no random number goes into the 
 should carry come from its own `<meta name="dcterms.created">`.
 """
 
+import gc
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,13 @@ from weasyprint.text.fonts import FontConfiguration
 from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherResponse
 
 from batconnect.common.errors import BatConnectError
+
+# A page is some hundred thousand objects, and by default Python looks for garbage among all that the process holds
+# every few hundred new ones: a third of the time. Meanwhile it looks less often.
+_WHILE_LAYING_OUT = (50_000, 20, 100)
+_usual = gc.get_threshold()
+_laying_out = 0
+_counting = threading.Lock()
 
 # Each thread has its own: Pango's font map, and the style sheets read with it, are not shared safely.
 _of_this_thread = threading.local()
@@ -55,17 +63,18 @@ def render_html_pdf(
     stylesheet: a CSS file of ours, read and parsed once per thread.
     Raises RefusedResource.
     """
-    return join_documents([lay_out(html, base_url, stylesheet=stylesheet)])
+    with _little_garbage_collection():
+        return join_documents([lay_out(html, base_url, stylesheet=stylesheet)])
 
 
 def lay_out(html: str, base_url: str | Path | None = None, *, stylesheet: Path | None = None) -> Document:
     """Pages that are laid out and not yet written; each document counts its pages from one."""
     folder = Path(base_url) if base_url is not None else None
-    page = HTML(
-        string=html, base_url=f"{folder.resolve()}/" if folder else "", url_fetcher=LocalFetcher(folder)
-    )
     sheets = [_parsed(stylesheet)] if stylesheet else []
-    with _refusals_told():
+    with _refusals_told(), _little_garbage_collection():
+        page = HTML(
+            string=html, base_url=f"{folder.resolve()}/" if folder else "", url_fetcher=LocalFetcher(folder)
+        )
         return page.render(font_config=_fonts(), stylesheets=sheets)
 
 
@@ -73,7 +82,7 @@ def join_documents(documents: Sequence[Document]) -> bytes:
     """One PDF of the pages of all documents, with the title and dates of the first."""
     first = documents[0]
     joined = first if len(documents) == 1 else first.copy([page for one in documents for page in one.pages])
-    with _refusals_told():
+    with _refusals_told(), _little_garbage_collection():
         return joined.write_pdf()
 
 
@@ -83,6 +92,24 @@ def _refusals_told() -> Iterator[None]:
         yield
     except _Refused as refused:
         raise RefusedResource(url=refused.args[0]) from None
+
+
+@contextmanager
+def _little_garbage_collection() -> Iterator[None]:
+    """Until the last thread that lays out is done; the setting is the process's."""
+    global _laying_out, _usual
+    with _counting:
+        if not _laying_out:
+            _usual = gc.get_threshold()
+            gc.set_threshold(*_WHILE_LAYING_OUT)
+        _laying_out += 1
+    try:
+        yield
+    finally:
+        with _counting:
+            _laying_out -= 1
+            if not _laying_out:
+                gc.set_threshold(*_usual)
 
 
 def _fonts() -> FontConfiguration:

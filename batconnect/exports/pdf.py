@@ -10,7 +10,7 @@ from typing import Any
 
 from django.template.loader import render_to_string
 
-from .columns import Column, Kind, Table, text_of
+from .columns import STRONG, Column, Kind, Table, text_of
 
 MOST_ROWS = 5_000  # a layout engine keeps every row in memory
 LINE_POINTS = 734  # between the margins of a landscape letter page
@@ -23,7 +23,11 @@ def stream(table: Table) -> Iterator[bytes]:
     """The file, in one piece."""
     from .html_pdf import render_html_pdf  # loads Pango: only who prints needs it
 
-    rows = [[_shown(row[column.key], column.kind) for column in table.columns] for row in table.rows]
+    found = [
+        ([_shown(row[column.key], column.kind) for column in table.columns], bool(row.get(STRONG)))
+        for row in table.rows
+    ]
+    rows = [texts for texts, _ in found]
     widths = [
         min(column.width, max(_width(text) for text in (column.label, *values)))
         for column, values in zip(table.columns, zip(*rows, strict=True) if rows else [()] * 99, strict=False)
@@ -36,7 +40,7 @@ def stream(table: Table) -> Iterator[bytes]:
             "notes": table.notes,
             "type_size": f"{min(LARGEST_TYPE, LINE_POINTS / (line * EM_PER_CHARACTER)):.2f}",
             "header": _line([column.label for column in table.columns], table.columns, widths),
-            "lines": [_line(row, table.columns, widths) for row in rows],
+            "lines": [(_line(texts, table.columns, widths), strong) for texts, strong in found],
         },
     )
     yield render_html_pdf(html)

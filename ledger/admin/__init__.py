@@ -1,14 +1,37 @@
 """The ledger in the admin: everything can be found and read; what changes goes through `ledger.services`."""
 
-from . import accounts, hierarchy, imports, items, parked_rows, postings, statements, weekly_runs
+from . import (
+    accounts,
+    chart,
+    chart_rules,
+    hierarchy,
+    imports,
+    items,
+    journal,
+    journal_templates,
+    manual_journals,
+    months,
+    parked_rows,
+    postings,
+    reports,
+    statements,
+    weekly_runs,
+)
 
 __all__ = [
     "accounts",
+    "chart",
+    "chart_rules",
     "hierarchy",
     "imports",
     "items",
+    "journal",
+    "journal_templates",
+    "manual_journals",
+    "months",
     "parked_rows",
     "postings",
+    "reports",
     "statements",
     "weekly_runs",
 ]

@@ -12,8 +12,9 @@ from batconnect.common.money import ZERO
 from batconnect.common.screens import Cell, Detail, Table, admin_url, list_url, moment, money_cell
 from batconnect.jobs.models import JobRun
 from batconnect.jobs.services import kind_label
-from ledger.models import DTR, DriverAccount, ParkedRow, WeeklyRun
+from ledger.models import DTR, DriverAccount, ManualJournal, ParkedRow, WeeklyRun
 
+from .report_parts import report_url
 from .weekly_runs import result_figures, week_dtrs
 
 UNPAID = "status__exact=FINALIZED&net_pay__gt=0"
@@ -38,7 +39,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "week": week,
         "week_figures": _week_figures(week),
         "week_url": admin_url(week) if week else "",
-        "receivables": _receivables() if can("ledger.view_ledgerbalance") else [],
+        "receivables": _receivables(can) if can("ledger.view_ledgerbalance") else [],
         "attention": _attention(can),
         "run_url": reverse("admin:ledger_weeklyrun_run") if can("ledger.run_week") else "",
         "detail": Detail(title="", tables=tables),
@@ -53,14 +54,20 @@ def _week_figures(week: WeeklyRun | None) -> list[tuple[str, Cell]]:
     return [(label, Cell(cell.text, url, cell.look)) for label, cell in result_figures(week.result)]
 
 
-def _receivables() -> list[tuple[str, Cell]]:
-    """From the accounts, of which there are few: one row per lease, however many postings it has."""
+def _receivables(can: Any) -> list[tuple[str, Cell]]:
+    """From the accounts, of which there are few: one row per lease, however many postings it has.
+
+    Their sum is account 1200 at every moment, so its statement is what is behind it.
+    """
     sums = DriverAccount.objects.aggregate(
         owed=Sum("balance", filter=Q(balance__gt=0)), held=Sum("balance", filter=Q(balance__lt=0))
     )
+    owed, held = sums["owed"] or ZERO, sums["held"] or ZERO
+    statement = report_url("account_statement", "account=1200") if can("ledger.read_reports") else ""
     return [
-        ("Owed by drivers", money_cell(sums["owed"] or ZERO, list_url(DriverAccount, "o=-5"))),
-        ("Held for drivers", money_cell(-(sums["held"] or ZERO), list_url(DriverAccount, "o=5"))),
+        ("Owed by drivers", money_cell(owed, list_url(DriverAccount, "o=-5"))),
+        ("Held for drivers", money_cell(-held, list_url(DriverAccount, "o=5"))),
+        ("Account 1200, together", money_cell(owed + held, statement)),
     ]
 
 
@@ -74,6 +81,11 @@ def _attention(can: Any) -> list[dict[str, Any]]:
         since = timezone.now() - RECENT
         failed = JobRun.objects.filter(status=JobRun.Status.FAILED, created_at__gte=since).count()
         found.append(_waiting("Jobs failed in 7 days", failed, list_url(JobRun, "status__exact=FAILED")))
+    if can("ledger.approve_journal"):
+        journals = ManualJournal.objects.filter(status=ManualJournal.Status.SUBMITTED).count()
+        found.append(
+            _waiting("Journals to approve", journals, list_url(ManualJournal, "status__exact=SUBMITTED"))
+        )
     if can("ledger.view_dtr"):
         unpaid = DTR.objects.filter(status=DTR.Status.FINALIZED, net_pay__gt=0).count()
         found.append(_waiting("DTRs to pay out", unpaid, list_url(DTR, UNPAID)))

@@ -1,6 +1,6 @@
 """What hangs on a posting, as tables: allocations both ways, relatives, the trips behind it, the audit."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from django.contrib import admin
 from django.db.models import Model, Q
@@ -111,7 +111,7 @@ def origin_tables(posting: LedgerPosting) -> list[Table]:
         ["Week", "File", "#Trips", "#Amount"],
         [
             [
-                Cell(day(row.week), _trips_of(row)),
+                Cell(day(row.week), trips_of(row)),
                 Cell(row.batch.file_name, admin_url(row.batch)),
                 Cell(str(getattr(row, counter)), look="money"),
                 money_cell(getattr(row, column)),
@@ -129,7 +129,7 @@ def origin_tables(posting: LedgerPosting) -> list[Table]:
     return [sums, _trip_rows(posting, totals, column)] if totals else [sums]
 
 
-def _trips_of(row: TripTotal) -> str:
+def trips_of(row: TripTotal) -> str:
     query = f"account__exact={row.account_id}&week__exact={row.week}&batch__exact={row.batch_id}"
     return list_url(SourceTransaction, query)
 
@@ -152,7 +152,7 @@ def _trip_rows(posting: LedgerPosting, totals: list[TripTotal], column: str) -> 
         ]
         for trip in trips[:TRIP_ROWS]
     ]
-    more = Cell("All trips of this week", _trips_of(totals[0])) if len(rows) == TRIP_ROWS else None
+    more = Cell("All trips of this week", trips_of(totals[0])) if len(rows) == TRIP_ROWS else None
     return Table("Trips", ["Started", "Paid by", "#Total", "#In this posting"], rows, more=more)
 
 
@@ -164,19 +164,32 @@ def payment_type(code: str) -> str:
 
 def effects_of_void(posting: LedgerPosting) -> Table:
     """Every allocation that voiding this posting undoes, and what is open of the other side then."""
-    is_debit = posting.amount > 0
-    rows = [row for row in allocations_of(posting) if row.amount > 0]
-    undone = {row.undoes_id for row in allocations_of(posting) if row.undoes_id}
-    standing = [row for row in rows if row.pk not in undone]
-    others = LedgerPosting.objects.select_related("open_item").in_bulk(
-        [row.credit_id if is_debit else row.debit_id for row in standing]
+    return effects_of_voids(
+        [posting],
+        note="These credits become available again; the next weekly run uses them."
+        if posting.amount > 0
+        else "These charges are owed again.",
     )
-    cells, moved = [], dict.fromkeys(others, ZERO)
-    for row in standing:
-        other = others[row.credit_id if is_debit else row.debit_id]
-        moved[other.pk] += row.amount
+
+
+def effects_of_voids(postings: Sequence[LedgerPosting], *, note: str) -> Table:
+    """Every allocation that voiding these postings of one account undoes, and what is open of the other side then.
+
+    Where both sides are voided, the debit is shown: each closes with its own reversal.
+    """
+    voided = {posting.pk for posting in postings}
+    rows = _in_force(postings)
+    others = LedgerPosting.objects.select_related("open_item").in_bulk(
+        [row.debit_id if row.credit_id in voided else row.credit_id for row in rows]
+    )
+    moved = dict.fromkeys(others, ZERO)
+    cells = []
+    for row in rows:
+        freed = row.credit_id not in voided
+        other = others[row.credit_id if freed else row.debit_id]
+        moved[other.pk] += -row.amount if freed else row.amount
         before = other.open_item.balance
-        after = before - moved[other.pk] if is_debit else before + moved[other.pk]
+        after = ZERO if other.pk in voided else before + moved[other.pk]
         cells.append(
             [
                 Cell(day(row.effective_on)),
@@ -192,14 +205,22 @@ def effects_of_void(posting: LedgerPosting) -> Table:
         ["On", "Category", "Reference", "#Amount", "#Open now", "#Open afterwards"],
         cells,
         empty="None: nothing was allocated to or from it. The posting and its reversal close each other.",
-        note=(
-            "These credits become available again; the next weekly run uses them."
-            if is_debit
-            else "These charges are owed again."
-        )
-        if cells
-        else "",
+        note=note if cells else "",
     )
+
+
+def _in_force(postings: Sequence[LedgerPosting]) -> list[LedgerAllocation]:
+    """The allocations of these postings of one account that were not undone, oldest first."""
+    if not postings:
+        return []
+    keys = [posting.pk for posting in postings]
+    rows = list(
+        LedgerAllocation.objects.filter(account_id=postings[0].account_id)
+        .filter(Q(credit_id__in=keys) | Q(debit_id__in=keys))
+        .order_by("id")
+    )
+    undone = {row.undoes_id for row in rows if row.undoes_id}
+    return [row for row in rows if row.amount > 0 and row.pk not in undone]
 
 
 def audit_table(subject: str, empty: str = "Nothing yet.") -> Table:

@@ -28,10 +28,10 @@ from batconnect.common.screens import (
     text_column,
 )
 from batconnect.common.weeks import local_date
-from ledger.models import Category, EntryType, LedgerPosting, WeeklyRun
+from ledger.models import DTR, Category, EntryType, LedgerPosting, WeeklyRun
 from ledger.services import voids
 
-from . import posting_parts
+from . import journal_parts, posting_parts
 from .search import AccountSearchAdmin
 
 POSTED_TONES = {"POSTED": "success", "VOIDED": "danger"}
@@ -166,7 +166,8 @@ class LedgerPostingAdmin(AccountSearchAdmin):
         return self.render(
             request,
             "admin/form_page.html",
-            detail=_void_preview(posting),
+            detail=_void_preview(posting, request.user),
+            refused="" if _may_be_voided(posting) else _why_not(posting),
             form=form if _may_be_voided(posting) else None,
             title="Void a posting",
             submit_label="Void this posting",
@@ -216,15 +217,20 @@ def _facts(posting: LedgerPosting) -> list[tuple[str, Cell]]:
         facts.append(
             ("Posted by the run of", Cell(day(posting.run_week), admin_url(WeeklyRun, posting.run_week)))
         )
+    entry = journal_parts.entry_of(posting)
+    if entry:
+        facts.append(("Journal entry", entry))
     facts.extend(posting_parts.relatives(posting))
     return facts
 
 
-def _void_preview(posting: LedgerPosting) -> Detail:
+def _void_preview(posting: LedgerPosting, user: Any) -> Detail:
     title = f"Void {posting.get_category_display()} {posting.reference_id}?"
     if not _may_be_voided(posting):
         return Detail(
-            title=title, badges=_badges(posting), facts=[("", Cell(_why_not(posting), look="warn"))]
+            title=title,
+            badges=_badges(posting),
+            actions=_instead(posting, user),
         )
     before = posting.account.balance
     return Detail(
@@ -247,3 +253,19 @@ def _why_not(posting: LedgerPosting) -> str:
         return "This posting was voided before."
     what = posting.get_category_display()
     return f"{what} of a week are taken back only as a whole: reverse the settlement of the lease's week."
+
+
+def _instead(posting: LedgerPosting, user: Any) -> list[Action]:
+    """What of a week is taken back only as a whole leads to where that is done."""
+    if posting.category not in NOT_VOIDED_ALONE or posting.run_week is None:
+        return []
+    if not user.has_perm("ledger.reverse_settlement"):
+        return []
+    report = DTR.objects.filter(account_id=posting.account_id, week=posting.run_week).only("pk").first()
+    if report is None:
+        return []
+    return [
+        Action(
+            "Reverse the settlement…", reverse("admin:ledger_dtr_reverse", args=[report.pk]), look="danger"
+        )
+    ]

@@ -35,10 +35,10 @@ from batconnect.common.screens import (
 )
 from batconnect.common.weeks import local_date
 from ledger.models import DTR, PaymentMethod
-from ledger.services import statements
+from ledger.services import statements, voids
 from ledger.services.dtr_pdf import render_dtr_pdf
 
-from . import statement_parts
+from . import settlement_parts, statement_parts
 from .posting_parts import audit_table, link
 from .search import AccountSearchAdmin
 
@@ -109,6 +109,7 @@ class DTRAdmin(AccountSearchAdmin):
             ("pdf", self.pdf_view),
             ("pay", self.pay_view),
             ("return", self.return_view),
+            ("reverse", self.reverse_view),
         ]
         return [
             *(
@@ -120,10 +121,11 @@ class DTRAdmin(AccountSearchAdmin):
 
     def detail(self, request: HttpRequest, record: DTR) -> Detail:
         data = record.data
+        refused = settlement_parts.refusal(record)
         return Detail(
             title=record.number,
             subtitle=f"{data['driver']['name']}, week of {day(record.week)} to {day(data['week_end'])}",
-            badges=_badges(record),
+            badges=_badges(record, refused),
             figures=[
                 ("Card earnings", money_cell(record.gross_earnings)),
                 ("Paid to debts", money_cell(record.allocated)),
@@ -144,7 +146,7 @@ class DTRAdmin(AccountSearchAdmin):
                 *statement_parts.alerts(data),
             ],
             tables=[*statement_parts.statement_tables(record), audit_table(f"dtr:{record.number}")],
-            actions=_actions(request, record),
+            actions=_actions(request, record, refused),
         )
 
     def pdf_view(self, request: HttpRequest, dtr_id: int) -> HttpResponse:
@@ -170,6 +172,41 @@ class DTRAdmin(AccountSearchAdmin):
             "The payment of {number} came back?",
             statements.return_payment,
             "Record as returned",
+        )
+
+    def reverse_view(self, request: HttpRequest, dtr_id: int) -> HttpResponse:
+        """Show what reversing the week's settlement takes back, ask why, then do it."""
+        if not request.user.has_perm("ledger.reverse_settlement"):
+            raise PermissionDenied
+        dtr = get_object_or_404(self.get_queryset(request), pk=dtr_id)
+        form = settlement_parts.ReverseForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            try:
+                voids.reverse_settlement(
+                    account=dtr.account,
+                    week=dtr.week,
+                    reason=form.cleaned_data["reason"],
+                    actor=request.user,  # type: ignore[arg-type]
+                    on=_today(),
+                )
+            except BatConnectError as error:
+                form.add_error(None, str(error))
+            else:
+                messages.success(
+                    request, f"The settlement of {dtr.number} is reversed; its trips go to the next run."
+                )
+                return HttpResponseRedirect(admin_url(dtr))
+        detail, refused = settlement_parts.reversal_page(dtr)
+        return self.render(
+            request,
+            "admin/form_page.html",
+            detail=detail,
+            refused=refused,
+            form=None if refused else form,
+            title="Reverse a settlement",
+            submit_label="Reverse this settlement",
+            submit_look="danger",
+            cancel_url=admin_url(dtr),
         )
 
     def _record(
@@ -209,14 +246,20 @@ class DTRAdmin(AccountSearchAdmin):
         )
 
 
-def _badges(dtr: DTR) -> list[tuple[str, str]]:
+def _badges(dtr: DTR, refused: BatConnectError | None = None) -> list[tuple[str, str]]:
+    badges = [(dtr.get_status_display(), STATUS_TONES[dtr.status])]
     if dtr.net_pay == Decimal(0):
-        return [("Settled: nothing to pay out", "success")]
-    return [(dtr.get_status_display(), STATUS_TONES[dtr.status])]
+        badges = [("Settled: nothing to pay out", "success")]
+    if isinstance(refused, voids.SettlementReversed):
+        badges.append(("Settlement reversed", "danger"))
+    return badges
 
 
-def _actions(request: HttpRequest, dtr: DTR) -> list[Action]:
+def _actions(request: HttpRequest, dtr: DTR, refused: BatConnectError | None) -> list[Action]:
     actions = [Action("PDF", reverse("admin:ledger_dtr_pdf", args=[dtr.pk]))]
+    if refused is None and request.user.has_perm("ledger.reverse_settlement"):
+        undo = reverse("admin:ledger_dtr_reverse", args=[dtr.pk])
+        actions.append(Action("Reverse settlement…", undo, look="danger"))
     if not request.user.has_perm("ledger.pay_dtr") or dtr.net_pay == 0:
         return actions
     if dtr.status == DTR.Status.PAID:

@@ -1,12 +1,13 @@
 """The weekly run: see what it would do, run it, watch it, and read what came of it."""
 
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminSingleDateWidget
@@ -33,7 +34,9 @@ from batconnect.jobs.services import start_job
 from ledger import tasks
 from ledger.models import DTR, WeeklyRun
 from ledger.services import weekly_close
+from ledger.services.dtr_export import WeekFormat, week_file
 
+from . import dtr_files
 from .posting_parts import audit_table
 
 RUN_TONES = {"OPEN": "warning", "INSTALLMENTS_POSTED": "warning", "CLOSED": "success"}
@@ -84,8 +87,18 @@ class WeeklyRunAdmin(ReadOnlyAdmin):
     list_select_related = ("started_by",)
 
     def get_urls(self) -> list[URLPattern]:
-        run = path("run/", self.admin_site.admin_view(self.run_view), name="ledger_weeklyrun_run")
-        return [run, *super().get_urls()]
+        pages = [
+            ("run/", self.run_view, "run"),
+            ("<str:week>/files/", self.files_view, "files"),
+            ("<str:week>/files/<str:file_format>/", self.file_view, "file"),
+        ]
+        return [
+            *(
+                path(route, self.admin_site.admin_view(view), name=f"ledger_weeklyrun_{name}")
+                for route, view, name in pages
+            ),
+            *super().get_urls(),
+        ]
 
     def detail(self, request: HttpRequest, record: WeeklyRun) -> Detail:
         return Detail(
@@ -99,9 +112,7 @@ class WeeklyRunAdmin(ReadOnlyAdmin):
                 ("Closed", Cell(moment(record.closed_at))),
             ],
             tables=[audit_table(f"week:{record.week}")],
-            actions=[Action("DTRs of this week", week_dtrs(record.week), look="primary")]
-            if record.result
-            else [Action("Continue this run", reverse("admin:ledger_weeklyrun_run"), look="primary")],
+            actions=_actions(request, record),
         )
 
     def run_view(self, request: HttpRequest) -> HttpResponse:
@@ -123,7 +134,7 @@ class WeeklyRunAdmin(ReadOnlyAdmin):
             week=shown,
             saturday=saturday_of(shown) if shown else None,
             next_week=_next_week(),
-            jobs=_watched(shown),
+            jobs=_watched(shown, may_print=request.user.has_perm("ledger.view_dtr")),
             working=_live_run(),
         )
 
@@ -142,6 +153,55 @@ class WeeklyRunAdmin(ReadOnlyAdmin):
         except BatConnectError as error:
             messages.error(request, str(error))
         return HttpResponseRedirect(f"{reverse('admin:ledger_weeklyrun_run')}?week={week}")
+
+    def files_view(self, request: HttpRequest, week: str) -> HttpResponse:
+        """The DTRs of a closed week as a file: have one made, watch it, download it."""
+        run = self._closed_run(request, week)
+        if request.method == "POST":
+            file_format = request.POST.get("format")
+            if file_format in dtr_files.FORMATS:
+                start_job(
+                    kind=tasks.DTR_FILE,
+                    parameters={"week": run.week, "format": file_format},
+                    actor=request.user,  # type: ignore[arg-type]
+                )
+            return HttpResponseRedirect(dtr_files.files_url(run.week))
+        return self.render(
+            request,
+            "admin/ledger/dtr_files.html",
+            title="DTRs as a file",
+            **dtr_files.page(run.week),
+            list_url=week_dtrs(run.week),
+        )
+
+    def file_view(self, request: HttpRequest, week: str, file_format: str) -> HttpResponseBase:
+        run = self._closed_run(request, week)
+        if file_format not in dtr_files.FORMATS:
+            raise Http404
+        path = week_file(run.week, cast(WeekFormat, file_format))
+        try:
+            return FileResponse(path.open("rb"), as_attachment=True, filename=path.name)
+        except FileNotFoundError:
+            messages.warning(request, "This file is no longer kept. Make it again.")
+            return HttpResponseRedirect(dtr_files.files_url(run.week))
+
+    def _closed_run(self, request: HttpRequest, week: str) -> WeeklyRun:
+        """The closed week whose DTRs are asked for, by someone who may read them."""
+        if not request.user.has_perm("ledger.view_dtr"):
+            raise PermissionDenied
+        run: WeeklyRun | None = self.get_object(request, week)
+        if run is None or run.status != WeeklyRun.Status.CLOSED:
+            raise Http404
+        return run
+
+
+def _actions(request: HttpRequest, run: WeeklyRun) -> list[Action]:
+    if not run.result:
+        return [Action("Continue this run", reverse("admin:ledger_weeklyrun_run"), look="primary")]
+    actions = [Action("DTRs of this week", week_dtrs(run.week), look="primary")]
+    if request.user.has_perm("ledger.view_dtr"):
+        actions.append(Action("DTRs as a file…", dtr_files.files_url(run.week)))
+    return actions
 
 
 def _today() -> date:
@@ -164,16 +224,16 @@ def _live_run() -> JobRun | None:
     return JobRun.objects.filter(kind__in=kinds, status__in=("PENDING", "RUNNING")).first()
 
 
-def _watched(week: date | None) -> list[dict[str, Any]]:
+def _watched(week: date | None, *, may_print: bool) -> list[dict[str, Any]]:
     """The latest preview of this week, and the last run of any: the one just started, or the one before."""
     jobs = JobRun.objects.filter(kind=tasks.WEEKLY_RUN).select_related("started_by")
     preview = jobs.filter(parameters={"week": str(week), "dry_run": True}).first() if week else None
     run = jobs.filter(parameters__dry_run=False).first()
     latest = [job for job in (preview, run) if job]
-    return [_shown(job) for job in sorted(latest, key=lambda job: job.created_at, reverse=True)]
+    return [_shown(job, may_print) for job in sorted(latest, key=lambda job: job.created_at, reverse=True)]
 
 
-def _shown(job: JobRun) -> dict[str, Any]:
+def _shown(job: JobRun, may_print: bool) -> dict[str, Any]:
     dry_run = bool(job.parameters.get("dry_run"))
     week = date.fromisoformat(job.parameters["week"])
     done = job.status == JobRun.Status.SUCCEEDED
@@ -190,6 +250,7 @@ def _shown(job: JobRun) -> dict[str, Any]:
         ),
         "job_url": admin_url(job),
         "dtrs_url": "" if dry_run or not done else week_dtrs(week),
+        "files_url": dtr_files.files_url(week) if may_print and done and not dry_run else "",
     }
 
 

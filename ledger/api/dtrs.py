@@ -11,11 +11,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from batconnect.api.errors import NotFound
+from batconnect.api.idempotency import KEY_PARAMETER, once
 from batconnect.api.pagination import by_key, paginate
-from batconnect.api.views import ApiView
+from batconnect.api.views import ApiView, today
+from batconnect.common.idempotency import Answer
 
-from ..models import DTR
+from ..models import DTR, DriverAccount, LedgerPosting
 from ..selectors import dtrs
+from ..services.voids import reverse_settlement
 from . import queries, schemas
 
 
@@ -68,11 +71,57 @@ class DTRPdf(ApiView):
         return answer
 
 
+class ReverseSettlement(ApiView):
+    permissions = {"POST": "ledger.reverse_settlement"}
+
+    @extend_schema(
+        tags=["ledger"],
+        operation_id="reverse_settlement",
+        parameters=[KEY_PARAMETER],
+        request=schemas.ReversalRequest,
+        responses={200: schemas.ReversalAnswer},
+    )
+    def post(self, request: Request, number: str) -> Response:
+        """Reverse a weekly report's settlement: its earnings, taxes and unpaid payout; the trips go to the next run.
+
+        A payout that was paid stands, and is owed back from then on.
+        """
+        body = self.body(schemas.ReversalRequest)
+
+        def effect() -> Answer:
+            report = _report(number)
+            reversals = reverse_settlement(
+                account=report.account, week=report.week, reason=body["reason"], actor=self.actor, on=today()
+            )
+            return Answer(200, _reversed(report, reversals))
+
+        return once(request, body, effect)
+
+
 def _report(number: str) -> DTR:
     report = DTR.objects.filter(number=number).first()
     if report is None:
         raise NotFound(kind="DTR", key=number)
     return report
+
+
+def _reversed(report: DTR, reversals: list[LedgerPosting]) -> dict[str, Any]:
+    account = DriverAccount.objects.get(pk=report.account_id)
+    return {
+        "message": f"The settlement of {report.number} is reversed. Its trips go to the next run.",
+        "dtr_number": report.number,
+        "week": report.week,
+        "reversals": [
+            {
+                "category": reversal.category,
+                "amount": reversal.amount,
+                "original_posting_id": reversal.reversal_for_id,
+                "reversal_posting_id": reversal.pk,
+            }
+            for reversal in reversals
+        ],
+        "balance_after": account.balance,
+    }
 
 
 def _row(row: Any) -> dict[str, Any]:

@@ -117,6 +117,26 @@ class VoidAnswer(serializers.Serializer[Any]):
     reversal_posting_id = serializers.UUIDField()
 
 
+@extend_schema_serializer(component_name="SettlementReversal")
+class ReversalRequest(VoidRequest):
+    pass
+
+
+class Reversal(serializers.Serializer[Any]):
+    category = serializers.ChoiceField(choices=Category.choices)
+    amount = AmountField(help_text="Of the reversal: the opposite of the original's.")
+    original_posting_id = serializers.UUIDField()
+    reversal_posting_id = serializers.UUIDField()
+
+
+class ReversalAnswer(serializers.Serializer[Any]):
+    message = serializers.CharField()
+    dtr_number = serializers.CharField()
+    week = serializers.DateField()
+    reversals = Reversal(many=True)
+    balance_after = AmountField(help_text="What the driver then owes on this lease; negative is in hand.")
+
+
 class Allocations(serializers.DictField):
     """At most 500 references in one payment."""
 

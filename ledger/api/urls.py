@@ -5,14 +5,29 @@ from django.urls.converters import StringConverter
 
 from batconnect.api.routes import route
 
-from . import dtrs, exports, views
+from . import accounts, dtrs, exports, journal, reports, views
 
 
 class DTRNumber(StringConverter):
     regex = "[A-Z]{2,12}-[0-9]{4}-[0-9]{5,10}"
 
 
+class EntryNumber(StringConverter):
+    regex = "JE-[1-9][0-9]{3}(?:0[1-9]|1[0-2])-[0-9]{1,18}"
+
+
+class ManualJournalNumber(StringConverter):
+    regex = "MJ-[0-9]{4}-[0-9]{5,10}"
+
+
+class JournalNumber(StringConverter):
+    regex = f"(?:{EntryNumber.regex}|{ManualJournalNumber.regex})"
+
+
 register_converter(DTRNumber, "dtr_number")
+register_converter(EntryNumber, "je_number")
+register_converter(ManualJournalNumber, "mj_number")
+register_converter(JournalNumber, "journal_number")
 
 urlpatterns = [
     route("postings", views.Postings.as_view(), name="ledger-postings"),
@@ -25,4 +40,26 @@ urlpatterns = [
     route("dtrs", dtrs.DTRs.as_view(), name="ledger-dtrs"),
     route("dtrs/<dtr_number:number>", dtrs.DTRDetail.as_view(), name="ledger-dtr"),
     route("dtrs/<dtr_number:number>/pdf", dtrs.DTRPdf.as_view(), name="ledger-dtr-pdf"),
+    route(
+        "dtrs/<dtr_number:number>/reverse-settlement",
+        dtrs.ReverseSettlement.as_view(),
+        name="ledger-reverse-settlement",
+    ),
+    route("account", accounts.Accounts.as_view(), name="ledger-accounts"),
+    route("account/<uuid:account_id>", accounts.AccountDetail.as_view(), name="ledger-account"),
+    route(
+        "account/<uuid:account_id>/balance", accounts.AccountBalance.as_view(), name="ledger-account-balance"
+    ),
+    route("transfer", accounts.Transfers.as_view(), name="ledger-transfer"),
+    route("events", accounts.Events.as_view(), name="ledger-events"),
+    route("journal", journal.Journal.as_view(), name="ledger-journal"),
+    route("journal/<journal_number:je_number>", journal.JournalDetail.as_view(), name="ledger-journal-entry"),
+    route("journal/<mj_number:mj_number>/approve", journal.Approve.as_view(), name="ledger-journal-approve"),
+    route("journal/<mj_number:mj_number>/reject", journal.Reject.as_view(), name="ledger-journal-reject"),
+    route("journal/<je_number:je_number>/reverse", journal.Reverse.as_view(), name="ledger-journal-reverse"),
+    route("trial-balance", reports.TrialBalance.as_view(), name="ledger-trial-balance"),
+    route("summary", reports.Summary.as_view(), name="ledger-summary"),
+    route("reports/profit-and-loss", reports.ProfitAndLoss.as_view(), name="ledger-profit-and-loss"),
+    route("reports/balance-sheet", reports.BalanceSheet.as_view(), name="ledger-balance-sheet"),
+    route("reports/account-statement", reports.AccountStatement.as_view(), name="ledger-account-statement"),
 ]

@@ -1,5 +1,6 @@
 """Every table of the ledger. Written by `ledger.services` only; read by anyone through `ledger.selectors`."""
 
+from .accounts import Account, AccountKind, BalanceSnapshot, Currency, GuardedBalance
 from .driver_ledger import (
     Category,
     CategoryRank,
@@ -10,27 +11,66 @@ from .driver_ledger import (
     LedgerPosting,
     Tax,
 )
+from .journal import (
+    AccountingMonth,
+    EntryHeader,
+    EntryLine,
+    EntryReversal,
+    LedgerSeal,
+    ManualJournal,
+    MonthEvent,
+    Origin,
+    SourceRowJournalised,
+)
 from .payments import InterimPayment, PaymentMethod
 from .source import ImportBatch, ParkedRow, SourceRowSeen, SourceTransaction, TripTotal
 from .statements import DTR, DTRPayment, WeeklyRun
+from .templates import (
+    JournalTemplate,
+    JournalTemplateControl,
+    JournalTemplateLine,
+    JournalTemplateMatch,
+    ProductAccountMap,
+    TemplatePolicy,
+)
 
 __all__ = [
     "DTR",
+    "Account",
+    "AccountKind",
+    "AccountingMonth",
+    "BalanceSnapshot",
     "Category",
     "CategoryRank",
+    "Currency",
     "DTRPayment",
     "DriverAccount",
+    "EntryHeader",
+    "EntryLine",
+    "EntryReversal",
     "EntryType",
+    "GuardedBalance",
     "ImportBatch",
     "InterimPayment",
+    "JournalTemplate",
+    "JournalTemplateControl",
+    "JournalTemplateLine",
+    "JournalTemplateMatch",
     "LedgerAllocation",
     "LedgerBalance",
     "LedgerPosting",
+    "LedgerSeal",
+    "ManualJournal",
+    "MonthEvent",
+    "Origin",
     "ParkedRow",
     "PaymentMethod",
+    "ProductAccountMap",
+    "SourceRowJournalised",
     "SourceRowSeen",
     "SourceTransaction",
     "Tax",
+    "TemplatePolicy",
     "TripTotal",
     "WeeklyRun",
 ]

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Case, F, Func, Q, Value, When
 from simple_history.models import HistoricalRecords
@@ -205,7 +206,11 @@ class LedgerPosting(models.Model):
                 name="ledger_posting_one_replacement",
             ),
         ]
-        indexes = [models.Index(fields=["account", "seq"], name="ledger_posting_account_idx")]
+        indexes = [
+            models.Index(fields=["account", "seq"], name="ledger_posting_account_idx"),
+            # Postings arrive nearly in the order of their dates, so the least of indexes serves.
+            BrinIndex(fields=["effective_on"], name="ledger_posting_effective_brin", autosummarize=True),
+        ]
         permissions = [
             ("void_posting", "Can void a posting"),
             ("reverse_settlement", "Can reverse a week's settlement"),

@@ -7,7 +7,7 @@ account, week and batch. So settling a week touches a few rows per lease, howeve
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from batconnect.common.protection import APPEND_ONLY, NEVER_DELETED
 
@@ -207,10 +207,15 @@ class TripTotal(models.Model):
     cbd_toll = models.DecimalField(**MONEY)
     cbd_trips = models.PositiveIntegerField()
     settled_week = models.DateField(null=True)
+    journalised = models.DecimalField(**MONEY, db_default=0)
 
     class Meta:
         db_table = "trip_total"
         constraints = [
+            models.CheckConstraint(
+                condition=Q(settled_week__isnull=True) | Q(journalised=F("earnings")),
+                name="trip_total_settled_is_journalised",
+            ),
             models.UniqueConstraint(fields=["account", "week", "batch"], name="trip_total_once"),
         ]
         indexes = [

@@ -4,7 +4,7 @@ The columns' sums and the sign between the figures at the top are added from wha
 same DTR in the same state always gives the same bytes.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import groupby, islice
@@ -39,17 +39,22 @@ def render_dtr_pdf(dtr: DTR) -> bytes:
     return render_html_pdf(dtr_html(dtr), stylesheet=STYLESHEET)
 
 
-def render_dtrs_pdf(dtrs: Iterable[DTR]) -> bytes:
+def render_dtrs_pdf(dtrs: Iterable[DTR], progress: Callable[[int], None] | None = None) -> bytes:
     """Many DTRs in one PDF, each starting on a page of its own and counting its pages from one.
 
-    Raises NothingToRender, TooManyForOneFile.
+    `progress` hears the number laid out so far. Raises NothingToRender, TooManyForOneFile.
     """
     chosen = list(islice(dtrs, MOST_IN_ONE_FILE + 1))
     if not chosen:
         raise NothingToRender
     if len(chosen) > MOST_IN_ONE_FILE:
         raise TooManyForOneFile(most=MOST_IN_ONE_FILE)
-    return join_documents([lay_out(dtr_html(dtr), stylesheet=STYLESHEET) for dtr in chosen])
+    documents = []
+    for dtr in chosen:
+        documents.append(lay_out(dtr_html(dtr), stylesheet=STYLESHEET))
+        if progress:
+            progress(len(documents))
+    return join_documents(documents)
 
 
 def dtr_html(dtr: DTR) -> str:

@@ -27,7 +27,7 @@ class DuplicateReference(LedgerError):
 
 class ClosedPeriod(LedgerError):
     code, status = "period.closed", 409
-    message = "{date} is in a closed week; weeks are closed through {closed_through}. Choose a later date."
+    message = "{date} is closed; weeks and months are closed through {closed_through}. Choose a later date."
 
 
 class UnknownAccount(LedgerError):
@@ -40,6 +40,31 @@ class AmountTooLarge(LedgerError):
     message = "The amount, or the balance it leads to, is larger than the ledger holds."
 
 
+class ControlAccount(LedgerError):
+    code, status = "journal.control_account", 409
+    message = "Account {account} is a control account: only its own service posts to it. Use that, or another account."
+
+
+class UnsoundEntry(LedgerError):
+    code, status = "journal.unsound", 400
+    message = "The journal refused this: {reason}."
+
+
+class Overdrawn(LedgerError):
+    code, status = "account.overdrawn", 409
+    message = "The account does not have that much; its overdraft limit stands."
+
+
+class AlreadyReversed(LedgerError):
+    code, status = "journal.already_reversed", 409
+    message = "This entry was reversed before."
+
+
+class MonthRefused(LedgerError):
+    code, status = "month.refused", 409
+    message = "This month can neither close nor reopen now: {reason}."
+
+
 class Refused(LedgerError):
     """A rule held only by the database was broken: a fault of the caller's code, told plainly."""
 
@@ -47,6 +72,10 @@ class Refused(LedgerError):
     message = "The ledger refused this: {reason}."
 
 
+_BY_CONSTRAINT: dict[str, type[LedgerError]] = {
+    "guarded_balance_not_overdrawn": Overdrawn,
+    "ledger_entry_reversal_pkey": AlreadyReversed,
+}
 _KEY = re.compile(r"=\((?P<category>[A-Z_]+), (?P<reference>.*)\) already exists")
 
 
@@ -75,6 +104,14 @@ def _translate(error: DatabaseError) -> LedgerError | None:
         return ClosedPeriod(**json.loads(detail))
     if state == "23502" and getattr(diagnostics, "column_name", None) == "driver_id":
         return UnknownAccount()
+    if constraint in _BY_CONSTRAINT:
+        return _BY_CONSTRAINT[constraint]()
+    if state == "BC008":
+        return UnsoundEntry(reason=diagnostics.message_primary)
+    if state == "BC009":
+        return ControlAccount(**json.loads(detail))
+    if state == "BC010":
+        return MonthRefused(reason=diagnostics.message_primary)
     if state == "22003":
         return AmountTooLarge()
     if state.startswith("BC") or constraint == "ledger_balance_between_zero_and_original":

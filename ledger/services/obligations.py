@@ -65,6 +65,15 @@ class ComponentsDiffer(LedgerError):
     message = "{reference_id}: its components add up to {total}, not to {amount}."
 
 
+class PartsMissing(LedgerError):
+    code, status = "obligation.parts_missing", 400
+    message = "{reference_id}: a {category} charge says what it is made of; give {parts} as its components."
+
+
+# What an amount is made of, where the journal books the parts to different accounts.
+PARTS = {Category.LOAN: {"principal", "interest"}}
+
+
 @dataclass(frozen=True)
 class Obligation:
     """One charge: US dollars above zero, two decimals; `due_on` defaults to the Saturday of the week posted."""
@@ -155,6 +164,11 @@ def check_obligation(
     event_on = obligation.event_on or on
     if event_on > on:
         raise FutureEvent(reference_id=reference, date=event_on, today=on)
+    needed = PARTS.get(Category(obligation.category))
+    if needed and set(obligation.components or ()) != needed:
+        raise PartsMissing(
+            reference_id=reference, category=obligation.category, parts=" and ".join(sorted(needed))
+        )
     if obligation.components is not None:
         parts = sum((parse_amount(part) for part in obligation.components.values()), ZERO)
         if parts != amount:

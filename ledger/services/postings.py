@@ -1,8 +1,8 @@
-"""The one statement that inserts postings, whatever they are for. Other services bring the rows.
+"""The one way postings come in, whatever they are for. Other services bring the rows.
 
-Rows come as SQL: a subquery with the columns of `INPUT_COLUMNS`, over arrays or over tables, so that one
-posting and a hundred thousand take the same path. Inserting makes the open items and moves the accounts (see
-`migrations/sql/0002_posting_rules.sql`).
+Rows come as columns, one list for each, so that one posting and a hundred thousand take the same path: a single
+call of `ledger_post` (`migrations/sql/0011_postings_have_entries.sql`), which also enters their entries in the
+journal. Inserting makes the open items and moves the accounts (`migrations/sql/0002_posting_rules.sql`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +15,7 @@ from uuid import UUID
 from django.db import connection
 from psycopg.types.json import Jsonb
 
+from .entry_lines import Columns, array, posting_lines
 from .errors import LedgerError, translated
 
 
@@ -23,66 +24,9 @@ class DatedAhead(LedgerError):
     message = "The accounting date {date} is after {today}; nothing is booked ahead of today."
 
 
-INPUT_COLUMNS = (
-    "position, account_id, category, amount, reference_id, product, components, description, reversal_for_id,"
-    " replaces_id, effective_on, event_on, due_on, run_week, reason, vehicle_id, medallion_id"
-)
-
-# Accounts are locked before the insert draws its sequence numbers, so that within an account they grow in the
-# order postings become visible; a DTR counts on that. An unknown account leaves driver_id null and is refused.
-INSERT_POSTINGS = """
-WITH input AS ({rows}),
-locked AS MATERIALIZED (
-  SELECT a.id, a.driver_id, a.lease_id, l.vehicle_id, l.medallion_id
-    FROM driver_account a JOIN lease l ON l.id = a.lease_id
-   WHERE a.id IN (SELECT account_id FROM input)
-   ORDER BY a.id
-     FOR NO KEY UPDATE OF a
-),
-posted AS (
-  INSERT INTO ledger_posting
-    (account_id, driver_id, lease_id, vehicle_id, medallion_id, category, amount, reference_id, product, components,
-     description, reversal_for_id, replaces_id, effective_on, event_on, due_on, run_week, reason, created_by_id)
-  SELECT i.account_id, a.driver_id, a.lease_id, coalesce(i.vehicle_id, a.vehicle_id),
-         coalesce(i.medallion_id, a.medallion_id), i.category, i.amount, i.reference_id, i.product, i.components,
-         i.description, i.reversal_for_id, i.replaces_id, i.effective_on, i.event_on,
-         CASE WHEN i.amount > 0
-              THEN coalesce(i.due_on, i.effective_on + (6 - extract(dow FROM i.effective_on)::int)) END,
-         i.run_week, i.reason, %(created_by)s::bigint
-    FROM input i LEFT JOIN locked a ON a.id = i.account_id
-   ORDER BY i.position
-  RETURNING id, account_id, reference_id, amount
-)
-"""
-
-ROWS_FROM_ARRAYS = """
-  SELECT row_number() OVER () AS position, r.account_id, r.category, r.amount, r.reference_id,
-         coalesce(r.product, '') AS product, r.components, coalesce(r.description, '') AS description,
-         r.reversal_for_id, r.replaces_id,
-         -- As a subquery it is asked once, not for every row.
-         (SELECT ledger_posting_date(%(on)s::date, %(accounting_date)s::date)) AS effective_on, r.event_on, r.due_on,
-         %(run_week)s::date AS run_week, coalesce(r.reason, '') AS reason, r.vehicle_id, r.medallion_id
-    FROM unnest(
-           %(account_id)s::bigint[], %(category)s::text[], %(amount)s::numeric[], %(reference_id)s::text[],
-           %(product)s::text[], %(components)s::jsonb[], %(description)s::text[], %(reversal_for_id)s::uuid[],
-           %(replaces_id)s::uuid[], %(event_on)s::date[], %(due_on)s::date[], %(reason)s::text[],
-           %(vehicle_id)s::bigint[], %(medallion_id)s::bigint[]
-         ) AS r(account_id, category, amount, reference_id, product, components, description, reversal_for_id,
-                replaces_id, event_on, due_on, reason, vehicle_id, medallion_id)
-"""
-
-# One audit entry per call, in the same statement: a round trip costs more than the entry.
-AUDITED = """,
-audited AS (
-  INSERT INTO audit_entry (actor_id, action, subject, automatic, after)
-  SELECT %(created_by)s::bigint, %(action)s::text,
-         CASE WHEN count(*) = 1 THEN 'posting:' || min(id::text) ELSE 'postings:' || count(*) END,
-         %(automatic)s::boolean, jsonb_build_object('amount', sum(amount)::text, 'first_reference', min(reference_id))
-    FROM posted
-)
-"""
-
-RETURN_POSTED = "SELECT id, reference_id FROM posted"
+class PolicyChanging(LedgerError):
+    code, status = "journal.policy_changing", 409
+    message = "The journal templates are being changed at this moment; try again."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +55,22 @@ class Posted:
     reference_id: str
 
 
-_ARRAYS = tuple(field.name for field in fields(NewPosting))
+_NAMES = tuple(field.name for field in fields(NewPosting))
+_TEXTS = {"category", "reference_id", "product", "components", "description", "reason"}
+_ATTEMPTS = 3
+
+_POST = """
+SELECT posting_id, reference FROM ledger_post(
+  %(on)s::date, %(accounting_date)s::date, %(run_week)s::date, %(actor)s::bigint, %(action)s, %(automatic)s,
+  %(policy)s::bigint, %(valid_from)s::date, %(valid_to)s::date,
+  %(account_id)s::bigint[], %(category)s::text[], %(amount)s::numeric[], %(reference_id)s::text[],
+  %(product)s::text[], %(components)s::jsonb[], %(description)s::text[], %(reversal_for_id)s::uuid[],
+  %(replaces_id)s::uuid[], %(event_on)s::date[], %(due_on)s::date[], %(reason)s::text[], %(vehicle_id)s::bigint[],
+  %(medallion_id)s::bigint[], %(templates)s::bigint[], %(line_counts)s::int[], %(totals)s::numeric[],
+  %(line_posting)s::int[], %(line_number)s::int[], %(line_account)s::int[], %(line_fund)s::text[],
+  %(line_amount)s::numeric[]
+)
+"""
 
 
 def insert_postings(
@@ -124,26 +83,61 @@ def insert_postings(
     action: str = "",
     automatic: bool = False,
 ) -> list[Posted]:
-    """Insert postings, in one statement, and return them in the order given.
+    """Insert postings with their journal entries, in one statement, and return them in the order given.
 
     They are dated `accounting_date`, or else `on`, or the first open day when that is closed. With `action` an
-    audit entry is written too. Raises DatedAhead and what `errors.translated` knows.
+    audit entry is written too. Raises DatedAhead, PolicyChanging, what `entry_lines.posting_lines` raises and
+    what `errors.translated` knows.
     """
+    return insert_columns(
+        {name: _column(rows, name) for name in _NAMES},
+        actor_id=actor_id,
+        on=on,
+        accounting_date=accounting_date,
+        run_week=run_week,
+        action=action,
+        automatic=automatic,
+    )
+
+
+def insert_columns(
+    columns: Columns,
+    *,
+    actor_id: int,
+    on: date,
+    accounting_date: date | None = None,
+    run_week: date | None = None,
+    action: str = "",
+    automatic: bool = False,
+) -> list[Posted]:
+    """As `insert_postings`, of columns named as the fields of `NewPosting`; one that is absent is empty."""
     if accounting_date is not None and accounting_date > on:
         raise DatedAhead(date=accounting_date, today=on)
     parameters = {
-        **{name: _column(rows, name) for name in _ARRAYS},
+        **dict.fromkeys(_NAMES),
+        **{name: _adapted(name, values) for name, values in columns.items()},
         "on": on,
         "accounting_date": accounting_date,
         "run_week": run_week,
-        "created_by": actor_id,
+        "actor": actor_id,
         "action": action,
         "automatic": automatic,
     }
-    statement = _AUDITED_INSERT if action else _PLAIN_INSERT
-    with translated(), connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        return [Posted(*row) for row in cursor.fetchall()]
+    day, fresh = accounting_date or on, False
+    for _ in range(_ATTEMPTS):
+        lines = posting_lines(columns, on=day, fresh=fresh)
+        with translated(), connection.cursor() as cursor:
+            cursor.execute(_POST, {**parameters, **lines})
+            answer = cursor.fetchall()
+        if answer[0][0] is not None:
+            return [Posted(*row) for row in answer]
+        # Other templates are in force by now, or on the open day the postings get.
+        day, fresh = date.fromisoformat(answer[0][1]), True
+    raise PolicyChanging
+
+
+def _adapted(name: str, values: Sequence[Any] | None) -> Any:
+    return values if values is None or name in _TEXTS else array(values)
 
 
 def _column(rows: Sequence[NewPosting], name: str) -> list[Any] | None:
@@ -152,12 +146,3 @@ def _column(rows: Sequence[NewPosting], name: str) -> list[Any] | None:
     if name == "components":
         values = [None if value is None else Jsonb(value) for value in values]
     return values if any(value is not None and value != "" for value in values) else None
-
-
-def posting_statement(rows: str, *, then: str) -> str:
-    """The statement that posts a subquery's rows, followed by what is to be made of `posted`."""
-    return INSERT_POSTINGS.format(rows=rows) + then
-
-
-_PLAIN_INSERT = posting_statement(ROWS_FROM_ARRAYS, then=RETURN_POSTED)
-_AUDITED_INSERT = posting_statement(ROWS_FROM_ARRAYS, then=AUDITED + RETURN_POSTED)

@@ -11,8 +11,9 @@ from batconnect.common import audit
 from batconnect.common.models import User
 from batconnect.common.transactions import money_transaction
 
-from ..models import DTR, DTRPayment, LedgerPosting, PaymentMethod
+from ..models import DTR, DTRPayment, LedgerPosting, Origin, PaymentMethod
 from .accounts import lock_accounts
+from .entries import enter_event, open_day
 from .errors import LedgerError, translated
 from .payments import UnknownMethod
 
@@ -111,6 +112,18 @@ def _record(dtr: DTR, kind: DTRPayment.Kind, *, on: date, actor: User, **how: st
         payment = DTRPayment.objects.create(
             dtr=dtr, kind=kind, amount=dtr.net_pay, on=on, created_by=actor, **how
         )
+    # A closed day gets the first open one, and keeps its own as the day it happened.
+    day = open_day(on)
+    enter_event(
+        f"DTR_{kind}",
+        amount=dtr.net_pay,
+        on=day,
+        event_on=on,
+        origin=Origin.DTR,
+        actor_id=actor.pk,
+        channel=how.get("method", ""),
+        reference=dtr.number,
+    )
     audit.record(
         actor=actor,
         action=f"dtr.{kind.lower()}",

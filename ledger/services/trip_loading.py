@@ -20,6 +20,7 @@ from ledger.engine.data_loader import ROW_NUMBER
 from ledger.models import ImportBatch, ParkedRow
 
 from . import trip_tables
+from .trip_entries import NONE_JOURNALISED, journalise
 
 LISTED = 20  # rejected rows that a result names one by one; the others are found among the parked rows
 
@@ -64,6 +65,7 @@ class TripLoad:
         self._window = trip_tables.window()
         self._in_file = trips.IDENTITY.to_frame()
         self._totals: list[pl.DataFrame] = []
+        self._journalised: list[pl.DataFrame] = []
         self._rejects: list[RejectedRow] = []
         self.batch = ImportBatch.objects.create(
             source=trip_tables.SOURCE,
@@ -122,7 +124,7 @@ class TripLoad:
         batch.card_earnings = _sum(totals, "earnings")
         batch.taxes = sum((_sum(totals, tax) for tax in trip_leases.TAXES), ZERO)
         batch.save()
-        trip_tables.copy_into("trip_total", totals.with_columns(batch_id=pl.lit(batch.pk, pl.Int64)))
+        trip_tables.copy_into("trip_total", self._with_journalised(totals))
         result = TripImport(
             batch_id=batch.pk,
             rows=batch.rows,
@@ -150,6 +152,13 @@ class TripLoad:
         )
         return result
 
+    def _with_journalised(self, totals: pl.DataFrame) -> pl.DataFrame:
+        keys = ["account_id", "week"]
+        entered = pl.concat([NONE_JOURNALISED, *self._journalised]).group_by(keys).agg(pl.all().sum())
+        return totals.join(entered, on=keys, how="left", maintain_order="left").with_columns(
+            pl.col("journalised").fill_null(0), batch_id=pl.lit(self.batch.pk, pl.Int64)
+        )
+
     def _references(self, rows: pl.DataFrame) -> trip_leases.References:
         return trip_tables.references(
             cabs=rows["cab"].unique().to_list(), drivers=rows["driver"].unique().to_list()
@@ -161,6 +170,7 @@ class TripLoad:
         trip_tables.ensure_months(accepted["txn_month"])
         stored = accepted.with_columns(pl.col(ROW_NUMBER).replace(row_numbers)) if row_numbers else accepted
         trip_tables.copy_into("txn_source_parent", _source_rows(stored, self.batch.pk))
+        self._journalised.append(journalise(accepted, actor_id=self._actor.pk))
         trip_tables.copy_into(
             "source_row_seen",
             accepted.select(

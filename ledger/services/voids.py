@@ -1,6 +1,7 @@
 """Taking things back without touching what was written: void, replace, and reversing a week's settlement."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from uuid import UUID
@@ -80,6 +81,19 @@ class SettlementReversed(LedgerError):
 class WeekNotClosed(LedgerError):
     code, status = "settlement.week_open", 409
     message = "The week of {week} is not closed yet; finish its run first."
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """What a run settled for one lease and week and still stands: what reversing it takes back.
+
+    `postings` are in the order they are reversed: an unpaid PAYOUT, then EARNINGS and TAXES as posted. `paid` is
+    the DTR whose payout was handed over and therefore stands.
+    """
+
+    postings: list[LedgerPosting]
+    totals: list[TripTotal]
+    paid: DTR | None
 
 
 @money_transaction
@@ -166,28 +180,11 @@ def reverse_settlement(
     owed back from then on. Raises the errors above. Source: domain.md, open-item accounting.
     """
     reason = _checked_reason(reason)
-    check_sunday(week)
-    if not WeeklyRun.objects.filter(week=week, status=WeeklyRun.Status.CLOSED).exists():
-        raise WeekNotClosed(week=week)
     lock_accounts([account.pk])
-    settled = LedgerPosting.objects.filter(
-        account=account, run_week=week, category__in=SETTLEMENT, reversal_for__isnull=True
-    ).order_by("seq")
-    standing = [posting for posting in settled if posting.status == LedgerPosting.Status.POSTED]
-    released = TripTotal.objects.filter(account=account, settled_week=week)
-    if not standing and not released.exists():
-        raise SettlementReversed(week=week) if settled else NothingSettled(week=week)
-    report = DTR.objects.filter(account=account, week=week).select_related("payout").first()
-    if (
-        report
-        and report.payout
-        and report.payout.status == LedgerPosting.Status.POSTED
-        and report.status != DTR.Status.PAID
-    ):
-        standing.insert(0, report.payout)
-    reversals = [_void(posting, reason=reason, actor=actor, on=on)[0] for posting in standing]
-    totals = list(released.values_list("pk", flat=True))
-    released.update(settled_week=None)
+    settled = standing_settlement(account=account, week=week)
+    reversals = [_void(posting, reason=reason, actor=actor, on=on)[0] for posting in settled.postings]
+    totals = [total.pk for total in settled.totals]
+    TripTotal.objects.filter(pk__in=totals).update(settled_week=None)
     audit.record(
         actor=actor,
         action="settlement.reversed",
@@ -196,6 +193,33 @@ def reverse_settlement(
         after={"reversals": [str(reversal.pk) for reversal in reversals], "reason": reason},
     )
     return reversals
+
+
+def standing_settlement(*, account: DriverAccount, week: date) -> Settlement:
+    """What `reverse_settlement` would take back now; changes nothing.
+
+    Raises NotASunday, WeekNotClosed, NothingSettled, SettlementReversed.
+    """
+    check_sunday(week)
+    if not WeeklyRun.objects.filter(week=week, status=WeeklyRun.Status.CLOSED).exists():
+        raise WeekNotClosed(week=week)
+    settled = LedgerPosting.objects.filter(
+        account=account, run_week=week, category__in=SETTLEMENT, reversal_for__isnull=True
+    ).order_by("seq")
+    standing = [posting for posting in settled if posting.status == LedgerPosting.Status.POSTED]
+    totals = list(
+        TripTotal.objects.filter(account=account, settled_week=week)
+        .select_related("batch")
+        .order_by("week", "batch_id")
+    )
+    if not standing and not totals:
+        raise SettlementReversed(week=week) if settled else NothingSettled(week=week)
+    report = DTR.objects.filter(account=account, week=week).select_related("payout").first()
+    paid = report if report and report.status == DTR.Status.PAID else None
+    payout = report.payout if report and not paid else None
+    if payout and payout.status == LedgerPosting.Status.POSTED:
+        standing.insert(0, payout)
+    return Settlement(postings=standing, totals=totals, paid=paid)
 
 
 def _checked_reason(reason: str) -> str:

@@ -9,8 +9,15 @@ from rest_framework.test import APIClient
 
 from tests.factories import make_user
 
-READ = ("ledger.view_ledgerposting", "ledger.view_ledgerbalance", "ledger.view_dtr", "ledger.export_ledger")
-WRITE = ("ledger.void_posting", "ledger.take_payment")
+READ = (
+    "ledger.view_ledgerposting",
+    "ledger.view_ledgerbalance",
+    "ledger.view_dtr",
+    "ledger.export_ledger",
+    "ledger.read_reports",
+)
+ACCOUNTS = ("ledger.view_account", "ledger.open_account")
+WRITE = ("ledger.void_posting", "ledger.take_payment", "ledger.reverse_settlement")
 FLEET = ("leases.view_driver", "leases.view_medallion", "leases.view_vehicle", "leases.view_lease")
 
 
@@ -35,4 +42,4 @@ def client_with(db: None) -> Callable[..., APIClient]:
 @pytest.fixture
 def api(client_with: Callable[..., APIClient]) -> APIClient:
     """A client that may do everything."""
-    return client_with(*READ, *WRITE, *FLEET)
+    return client_with(*READ, *WRITE, *FLEET, *ACCOUNTS)

@@ -2,16 +2,28 @@
 
 import threading
 from collections import Counter
+from datetime import date
 from decimal import Decimal
 
 import pytest
 from django.db import connections
 from rest_framework.test import APIClient
 
+from batconnect.common.audit import system_user
 from batconnect.common.models import IdempotencyKey
-from ledger.models import InterimPayment, LedgerPosting
+from ledger.models import DTR, InterimPayment, LedgerPosting
+from ledger.services.statements import pay_dtr
 from tests.factories import make_lease, make_user
-from tests.ledger.factories import account_of, balance, broken_proofs, charge, make_account, open_items
+from tests.ledger.factories import (
+    account_of,
+    balance,
+    broken_proofs,
+    charge,
+    drive,
+    make_account,
+    open_items,
+    run,
+)
 
 REASON = "entered for the wrong driver"
 
@@ -152,6 +164,82 @@ def test_what_cannot_be_voided(api, db):
     ):
         answer = post(api, void_path, {"reason": REASON})
         assert (answer.status_code, answer.json()["error"]) == (status, error)
+
+
+@pytest.fixture
+def settled(db):
+    """A lease that earned 560.00 in a week that is closed, owed 40.00 of taxes and 100.00, and is paid the rest."""
+    account = make_account()
+    charge(account, "MISC", "100.00", "MISC-1")
+    drive(account, "560.00", {"MTA": "40.00"})
+    run()
+    return DTR.objects.get(account=account)
+
+
+def test_a_settlement_is_reversed_once_whatever_is_sent_twice(api, settled):
+    path = f"/ledger/dtrs/{settled.number}/reverse-settlement"
+    answer = post(api, path, {"reason": REASON}, key="k")
+    body = answer.json()
+    assert answer.status_code == 200, body
+    reversals = {row.category: row for row in LedgerPosting.objects.filter(reversal_for__isnull=False)}
+    assert body == {
+        "message": f"The settlement of {settled.number} is reversed. Its trips go to the next run.",
+        "dtr_number": settled.number,
+        "week": "2019-03-03",
+        "reversals": [
+            {
+                "category": category,
+                "amount": amount,
+                "original_posting_id": str(reversals[category].reversal_for_id),
+                "reversal_posting_id": str(reversals[category].pk),
+            }
+            for category, amount in (("PAYOUT", "-420.00"), ("TAXES", "-40.00"), ("EARNINGS", "560.00"))
+        ],
+        "balance_after": "100.00",
+    }
+    again = post(api, f"{path}/", {"reason": REASON}, key="k")
+    assert (again.json(), again.headers["Idempotent-Replayed"]) == (body, "true")
+    anew = post(api, path, {"reason": REASON})
+    assert (anew.status_code, anew.json()["error"]) == (409, "settlement.already_reversed")
+    assert open_items(settled.account) == {"MISC:MISC-1": Decimal("100.00")} and broken_proofs() == []
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "error"),
+    [
+        ({"reason": "too short"}, 400, "void.reason"),
+        ({"reason": " " * 20}, 400, "request.invalid"),
+        ({"reason": "x" * 501}, 400, "request.invalid"),
+        ({"reason": 12345678901}, 400, "request.invalid"),
+        ({}, 400, "request.invalid"),
+        ({"reason": REASON, "week": "2019-03-03"}, 400, "request.invalid"),
+    ],
+)
+def test_a_settlement_is_not_reversed_without_a_reason(api, settled, body, status, error):
+    answer = post(api, f"/ledger/dtrs/{settled.number}/reverse-settlement", body)
+    assert (answer.status_code, answer.json()["error"]) == (status, error)
+    assert not LedgerPosting.objects.filter(reversal_for__isnull=False).exists()
+
+
+def test_what_settlement_cannot_be_reversed(api, settled):
+    idle = make_account()
+    charge(idle, "MISC", "5.00", on=date(2019, 3, 10))
+    run(date(2019, 3, 10))
+    nothing = DTR.objects.get(account=idle)
+    for number, status, error in (
+        (nothing.number, 404, "settlement.none"),
+        ("DTR-2019-99999", 404, "not_found"),
+        ("nonsense", 404, "not_found"),
+    ):
+        answer = post(api, f"/ledger/dtrs/{number}/reverse-settlement", {"reason": REASON})
+        assert (answer.status_code, answer.json()["error"]) == (status, error)
+
+
+def test_a_payout_that_was_paid_stands(api, settled):
+    pay_dtr(dtr=settled, on=date(2019, 3, 12), method="CASH", actor=system_user())
+    answer = post(api, f"/ledger/dtrs/{settled.number}/reverse-settlement", {"reason": REASON})
+    assert [row["category"] for row in answer.json()["reversals"]] == ["TAXES", "EARNINGS"]
+    assert answer.json()["balance_after"] == "520.00"
 
 
 def test_the_same_key_and_body_is_one_payment_and_one_answer(api, db):

@@ -10,6 +10,7 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
+import polars as pl
 from django.db import connection
 
 from batconnect.common.audit import system_user
@@ -27,6 +28,7 @@ from ledger.models import (
 )
 from ledger.selectors.proofs import run_proofs
 from ledger.services import obligations, payments, weekly_close
+from ledger.services.trip_entries import journalise
 from tests.factories import make_lease
 
 SUNDAY = date(2019, 3, 3)
@@ -57,6 +59,8 @@ def account_of(lease: Lease) -> DriverAccount:
 def charge(
     account: DriverAccount, category: str, amount: str, reference: str = "", *, on: date = SUNDAY, **more: Any
 ) -> LedgerPosting:
+    if category == "LOAN":
+        more.setdefault("components", {"principal": amount, "interest": "0.00"})
     return obligations.create_obligation(
         account=account,
         category=category,
@@ -101,7 +105,20 @@ def drive(
     SourceRowSeen.objects.create(
         source="test", source_rowid=f"T{number}", figures_hash=b"\0" * 32, transaction_id=transaction_id
     )
-    columns: dict[str, Any] = {}
+    trips = pl.DataFrame(
+        {
+            "id": [transaction_id],
+            "rowid": [f"T{number}"],
+            "account_id": [account.pk],
+            "week": [week],
+            "trip_on": [week + timedelta(days=1)],
+            "payment_type": ["C"],
+            "gross_amount": [gross],
+        },
+        schema_overrides={"gross_amount": pl.Decimal(14, 2)},
+    )
+    journalise(trips, actor_id=system_user().pk)
+    columns: dict[str, Any] = {"journalised": gross}
     for tax, (amount_column, trips_column) in _TAX_COLUMNS.items():
         columns |= {amount_column: owed.get(tax, Decimal(0)), trips_column: int(tax in owed)}
     return TripTotal.objects.create(

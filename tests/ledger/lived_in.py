@@ -64,3 +64,24 @@ def refused(statement: str, **parameters: Any) -> str:
 def insertion(table: str, **values: Any) -> str:
     """An INSERT of exactly these columns, its parameters named after them."""
     return f"INSERT INTO {table} ({', '.join(values)}) VALUES ({', '.join(f'%({name})s' for name in values)})"
+
+
+def posting_insertion(**values: Any) -> str:
+    """An INSERT of a posting with exactly these columns, and of the entry it has to come with."""
+    execute("SELECT ensure_journal_month(%(day)s)", day=values["effective_on"])
+    return f"""
+    WITH posted AS (
+      {insertion("ledger_posting", **values)} RETURNING id, effective_on, event_on, amount, created_by_id
+    ),
+    entered AS (
+      INSERT INTO ledger_entry_header (id, je_date, origin, posting_id, event_on, line_count, total, created_by_id)
+      SELECT nextval('ledger_entry_id_seq'), effective_on, 'POSTING', id, event_on, 2, abs(amount), created_by_id
+        FROM posted
+      RETURNING id, je_date
+    )
+    INSERT INTO ledger_entry_line (entry_id, line_number, je_date, account_id, currency, side, amount)
+    SELECT e.id, l.number, e.je_date, a.id, 'USD', CASE WHEN p.amount * l.sign > 0 THEN 'DR' ELSE 'CR' END,
+           abs(p.amount)
+      FROM posted p, entered e, (VALUES (1, '1200', 1), (2, '4200', -1)) AS l(number, code, sign)
+      JOIN chart_of_accounts a ON a.code = l.code
+    """

@@ -66,7 +66,7 @@ UNFIT: dict[str, tuple[Change, str]] = {
         "ledger_balance_between_zero_and_original",
     ),
     "a date before its items": (lambda it: {"effective_on": SUNDAY + WEEK}, "before its items or an earlier"),
-    "a date in a closed week": (lambda it: {"effective_on": SATURDAY}, "weeks are closed through"),
+    "a date in a closed week": (lambda it: {"effective_on": SATURDAY}, "closed through 2019-03-09"),
     "nothing": (lambda it: {"amount": 0}, "ledger_allocation_negative_only_to_undo"),
     "less than nothing, undoing nothing": (
         lambda it: {"amount": Decimal("-2.00")},

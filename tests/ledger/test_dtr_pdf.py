@@ -1,5 +1,6 @@
 """The DTR on paper: what a driver reads on it, and that the same report is always the same file."""
 
+import gc
 import re
 import zlib
 from datetime import UTC, date, datetime
@@ -187,6 +188,16 @@ def test_the_same_report_is_the_same_file_in_any_process(tmp_path: Path):
     assert {file.path.read_bytes() for file in files} == {here}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0.pdf", "1.pdf"]
     assert b"D:20190310101000Z" in insides(here)
+
+
+def test_the_process_collects_its_garbage_as_before_once_a_page_is_made_or_refused():
+    before = gc.get_threshold()
+
+    render_dtr_pdf(report(trips=trip_lines(3)))
+    with pytest.raises(RefusedResource):
+        render_html_pdf('<img src="http://127.0.0.1:9/x.png">')
+
+    assert gc.get_threshold() == before
 
 
 def test_a_long_week_goes_on_to_a_second_page():

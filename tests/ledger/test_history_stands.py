@@ -4,12 +4,21 @@ To the owner by triggers, to the application's role by its rights already.
 """
 
 import re
+from datetime import date
+from decimal import Decimal
 
 import pytest
 from django.apps import apps
 from django.db import DatabaseError, connection, transaction
 from django.db.utils import ProgrammingError
 
+from batconnect.common.audit import system_user
+from ledger.models import Account, Origin
+from ledger.services.entries import NewEntry, NewLine, enter
+from ledger.services.months import close_month
+from ledger.services.seals import seal_ledger
+
+from .factories import MONDAY_AFTER
 from .lived_in import LivedIn, execute, live_in, refused
 from .test_application_role import as_application
 
@@ -30,16 +39,41 @@ TABLES = {
     "source_row_seen": "SET transaction_id = transaction_id",
     "txn_source_parent": "SET week = week",
     LEAF: "SET week = week",
+    "ledger_entry_header": "SET description = 'as if'",
+    "ledger_entry_header_201903_0": "SET total = total",
+    "ledger_entry_line": "SET amount = amount",
+    "ledger_entry_line_201903_0": "SET amount = amount",
+    "ledger_entry_reversal": "SET reversed_by_id = reversed_by_id",
+    "source_row_journalised": "SET entry_id = entry_id",
+    "guarded_balance": "SET balance = balance",
+    "accounting_month_event": "SET reason = ''",
+    "ledger_seal": "SET chain = digest",
     "audit_entry": "SET action = action",
 }
 OUR_WORDS = "is refused|[Cc]annot (update|delete)|never deleted|only moves between|is closed"
 # Settings and work lists: they change, and their changes are recorded elsewhere.
-CHANGEABLE = {"category_rank", "ledger_historicalcategoryrank", "parked_row", "import_batch"}
+CHANGEABLE = {
+    "category_rank", "ledger_historicalcategoryrank", "parked_row", "import_batch", "currency", "account_kind",
+    "ledger_historicalaccountkind", "chart_of_accounts", "ledger_historicalaccount", "journal_template",
+    "journal_template_match", "journal_template_line", "journal_template_control", "product_account_map",
+    "template_policy", "accounting_month", "manual_journal", "account_balance_snapshot",
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
 def ledger() -> LivedIn:
-    return live_in()
+    lived_in = live_in()
+    actor = system_user()
+    Account.objects.create(code="ACC-1", name="Alice", type="LIABILITY", kind_id="USER", overdraft_limit=0)
+    bank, fees = Account.objects.get(code="1010"), Account.objects.get(code="5200")
+    lines = [NewLine(fees.pk, Decimal("12.00")), NewLine(bank.pk, Decimal("-12.00"))]
+    (fee,) = enter([NewEntry(je_date=MONDAY_AFTER, lines=lines)], origin=Origin.MANUAL, actor_id=actor.pk)
+    back = [NewLine(line.account_id, -line.amount) for line in lines]
+    undone = NewEntry(je_date=MONDAY_AFTER, lines=back, reverses_id=fee.entry_id, reverses_date=fee.je_date)
+    enter([undone], origin=Origin.MANUAL, actor_id=actor.pk)
+    close_month(month=date(2019, 2, 1), actor=actor, on=MONDAY_AFTER)
+    seal_ledger(actor=actor)
+    return lived_in
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -64,7 +98,8 @@ def test_the_application_has_not_even_the_right_to(table: str) -> None:
 
 def test_every_table_of_the_ledger_is_in_this_list() -> None:
     tables = {model._meta.db_table for model in apps.get_app_config("ledger").get_models()}
-    assert tables - CHANGEABLE == TABLES.keys() - {LEAF, "audit_entry"}
+    leaves = {table for table in TABLES if table[-1].isdigit()}
+    assert tables - CHANGEABLE == TABLES.keys() - leaves - {"audit_entry"}
 
 
 def test_every_partition_refuses_to_be_emptied_by_itself() -> None:

@@ -13,7 +13,7 @@ from ledger.models import LedgerPosting
 from ledger.services import statements
 
 from .factories import MONDAY_AFTER, SATURDAY, SUNDAY, WEEK, run
-from .lived_in import LivedIn, execute, insertion, live_in, refused
+from .lived_in import LivedIn, execute, insertion, live_in, posting_insertion, refused
 
 pytestmark = pytest.mark.django_db
 
@@ -57,7 +57,7 @@ def reversal(ledger: LivedIn, of: LedgerPosting, **changes: Any) -> dict[str, An
 
 
 def refused_posting(**columns: Any) -> str:
-    return refused(insertion("ledger_posting", **columns), **columns)
+    return refused(posting_insertion(**columns), **columns)
 
 
 # --- postings -----------------------------------------------------------------------------------------------
@@ -65,11 +65,11 @@ def refused_posting(**columns: Any) -> str:
 
 def test_the_posting_these_tests_spoil_is_good_as_it_is(ledger: LivedIn) -> None:
     for columns in (posting(ledger), reversal(ledger, ledger.payment, due_on=MONDAY_AFTER)):
-        execute(insertion("ledger_posting", **columns), **columns)
+        execute(posting_insertion(**columns), **columns)
 
 
 SPOILT: dict[str, tuple[Change, str]] = {
-    "in a closed week": (lambda it: {"effective_on": SATURDAY}, "weeks are closed through 2019-03-09"),
+    "in a closed week": (lambda it: {"effective_on": SATURDAY}, "closed through 2019-03-09"),
     "an event in the future": (lambda it: {"event_on": date.today() + timedelta(days=2)}, "in the future"),
     "dated in the future": (lambda it: {"effective_on": date.today() + timedelta(days=2)}, "in the future"),
     "no such account": (lambda it: {"account_id": NOBODY}, "does not exist or fit"),
@@ -117,9 +117,16 @@ def test_a_posting_is_refused_with(case: str, ledger: LivedIn) -> None:
     assert said in refused_posting(**posting(ledger, **change(ledger)))
 
 
+def test_a_posting_comes_with_its_entry(ledger: LivedIn) -> None:
+    columns = posting(ledger)
+    assert "posting RAW-1 comes without its journal entry" in refused(
+        insertion("ledger_posting", **columns), **columns
+    )
+
+
 def test_a_posting_has_one_replacement(ledger: LivedIn) -> None:
     first = posting(ledger, category="PVB", reference_id="TICKET-1/2", replaces_id=ledger.ticket.pk)
-    execute(insertion("ledger_posting", **first), **first)
+    execute(posting_insertion(**first), **first)
     assert "ledger_posting_one_replacement" in refused_posting(**{**first, "reference_id": "TICKET-1/3"})
 
 
@@ -148,13 +155,13 @@ def test_a_payout_that_was_paid_is_not_voided(ledger: LivedIn) -> None:
     assert "a payout that was paid cannot be voided" in refused_posting(**reversal(ledger, payout))
     statements.return_payment(dtr=ledger.report, on=MONDAY_AFTER, reason="ACH came back", actor=system_user())
     columns = reversal(ledger, payout)
-    execute(insertion("ledger_posting", **columns), **columns)
+    execute(posting_insertion(**columns), **columns)
 
 
 def test_the_next_week_takes_a_day_of_its_own_only(ledger: LivedIn) -> None:
     """The boundary: the Saturday is closed, the Sunday after it is open, and closes with the next run."""
     columns = posting(ledger, effective_on=SATURDAY + timedelta(days=1))
-    execute(insertion("ledger_posting", **columns), **columns)
+    execute(posting_insertion(**columns), **columns)
     run(SUNDAY + WEEK)
     columns["reference_id"] = "RAW-2"
-    assert "weeks are closed through 2019-03-16" in refused_posting(**columns)
+    assert "closed through 2019-03-16" in refused_posting(**columns)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from batconnect.common.audit import system_user
-from ledger.services import voids
+from ledger.services import statements, voids
 
 from .factories import MONDAY_AFTER, SATURDAY, SUNDAY, WEEK, broken_proofs, drive
 from .lived_in import LivedIn, execute, insertion, live_in, refused
@@ -111,7 +111,7 @@ def test_a_dtr_is_paid_and_returned_by_turns_for_its_net_pay(ledger: LivedIn) ->
     assert "not in a state to be returned" in refused(statement, **{**returned, "amount": Decimal("1.00")})
     assert "ahead of today" in refused(statement, **{**returned, "on": date.today() + timedelta(days=2)})
     assert "before its last payment" in refused(statement, **{**returned, "on": SUNDAY})
-    execute(statement, **returned)
+    statements.return_payment(dtr=ledger.report, on=MONDAY_AFTER, reason="ACH came back", actor=system_user())
     assert "not in a state to be returned" in refused(statement, **returned)
     assert "not in a state to be paid" in refused(statement, **{**paid, "amount": Decimal("219.99")})
     payout = ledger.report.payout

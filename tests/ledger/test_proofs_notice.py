@@ -1,11 +1,12 @@
-"""Each proof notices what it is there for: a row changed behind the triggers, in a transaction rolled back."""
+"""Each proof of the sub-ledger notices what it is there for: a row changed, in a transaction rolled back."""
 
 from typing import Any
 
 import pytest
 from django.db import connection
 
-from ledger.selectors.proofs import CHECKS, run_proofs
+from ledger.selectors.proofs import run_proofs
+from ledger.selectors.proofs.subledger import SUBLEDGER_CHECKS
 
 from .lived_in import LivedIn, execute, live_in
 
@@ -79,7 +80,7 @@ def ledger() -> LivedIn:
 
 
 def test_there_is_a_case_for_each_proof() -> None:
-    assert [name for name, *_ in CHECKS] == list(TAMPERING)
+    assert [name for name, *_ in SUBLEDGER_CHECKS] == list(TAMPERING)
 
 
 @pytest.mark.parametrize("name", TAMPERING)

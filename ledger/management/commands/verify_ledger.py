@@ -2,28 +2,49 @@
 
 import json
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection, transaction
 
-from ledger.selectors.proofs import run_proofs
+from ledger.selectors.proofs import Proof, run_proofs
+from ledger.selectors.seals import Head, UnreadableHead, check_seals, heads, read_heads
 
 
 class Command(BaseCommand):
     help = (
-        "Recompute every balance from postings and allocations and compare; exit 1 when something is wrong."
+        "Recompute every balance from postings, allocations and journal entries and compare; exit 1 when something "
+        "is wrong. With --seals also recompute the seals, and name the block and row that changed since."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
+        parser.add_argument("--seals", action="store_true", help="recompute what seal_ledger sealed, too")
+        parser.add_argument(
+            "--head", action="store_true", help="only print the heads of the seals' chains, to keep elsewhere"
+        )
+        parser.add_argument(
+            "--head-file", type=Path, metavar="FILE", help="with --seals: compare with heads kept in a file"
+        )
+        parser.add_argument(
+            "--expect",
+            action="append",
+            default=[],
+            metavar="HEAD",
+            help="with --seals: compare with this head, written LOG:BLOCK:CHAIN; may be given for each log",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["head"]:
+            return self._print_heads(options["json"])
+        expected = self._expected(options["head_file"], options["expect"])
         with transaction.atomic(), connection.cursor() as cursor:
             if len(connection.atomic_blocks) == 1:
                 # All proofs look at the same moment, whatever is posted meanwhile.
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            checks = list(run_proofs())
+            checks = list(self._checks(options["seals"] or bool(expected), expected))
         ok = all(check.ok for check in checks)
         if options["json"]:
             self.stdout.write(
@@ -39,3 +60,24 @@ class Command(BaseCommand):
             )
         if not ok:
             sys.exit(1)
+        return None
+
+    def _checks(self, seals: bool, expected: list[Head]) -> Iterator[Proof]:
+        yield from run_proofs()
+        if seals:
+            yield from check_seals(expected=expected)
+
+    def _expected(self, file: Path | None, given: list[str]) -> list[Head]:
+        try:
+            kept = read_heads(file.read_text()) if file else []
+            return kept + [head for text in given for head in read_heads(text)]
+        except (OSError, UnicodeDecodeError, UnreadableHead) as error:
+            raise CommandError(str(error)) from error
+
+    def _print_heads(self, as_json: bool) -> None:
+        found = heads()
+        if as_json:
+            self.stdout.write(json.dumps({"heads": [str(head) for head in found]}))
+            return
+        for head in found:
+            self.stdout.write(str(head))

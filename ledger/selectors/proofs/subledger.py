@@ -1,26 +1,10 @@
-"""The proofs that hold at every moment, each as a query for the first thing that breaks it.
+"""The proofs of the sub-ledger: postings, open items, accounts, trips, DTRs and weeks, without the journal.
 
-`verify_ledger` runs them. They recompute every projection from postings and allocations and compare; so they
-find what was changed behind the triggers too.
+Each is a query for the first thing that breaks it; it recomputes a projection from postings and allocations.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from .check import Check
 
-from django.db import connection
-
-
-@dataclass(frozen=True)
-class Proof:
-    """One proof's outcome; `detail` says how much was compared, or names the first thing that breaks it."""
-
-    name: str
-    ok: bool
-    detail: str
-
-
-# Each: name; what is counted when all is well (SQL and the words after the number); the query that must be empty,
-# whose one text column names what is wrong, worst first.
 THREE_SUMS = """
 SELECT format('account %s (%s, lease %s): postings %s, open items %s, running balance %s',
               a.id, d.name, l.number, coalesce(p.total, 0), coalesce(b.total, 0), a.balance)
@@ -260,32 +244,19 @@ SELECT wrong FROM (
 ) all_wrong LIMIT 1
 """
 
-CHECKS = (
-    ("postings = open items = running balance", "driver_account", "accounts", THREE_SUMS),
-    ("open items rebuilt from allocations", "ledger_posting", "postings", OPEN_ITEMS_REBUILT),
-    ("no item crosses zero", "ledger_balance", "open items", NO_ITEM_CROSSES_ZERO),
-    ("payment references are those in force", "ledger_balance", "open items", PAYMENT_REFERENCES),
-    ("voided means reversed once", "ledger_posting", "postings", REVERSALS),
-    ("allocations fit their items", "ledger_allocation", "allocations", ALLOCATIONS),
-    ("references are used once", "ledger_posting", "postings", REFERENCES_ONCE),
-    ("trips are counted as they came", "trip_total", "trip totals", TRIPS_COUNTED),
-    ("trips are loaded once", "txn_source_parent", "trips", TRIPS_LOADED_ONCE),
-    ("settled trips = taxes and earnings posted", "trip_total", "trip totals", SETTLED),
-    ("statements add up and follow each other", "dtr", "DTRs", STATEMENTS_ADD_UP),
-    ("statements lead to today's open items", "dtr", "DTRs", STATEMENTS_MEET_LEDGER),
-    ("payouts are those of the DTRs", "dtr", "DTRs", PAYOUTS),
-    ("weeks are closed in order and stay closed", "weekly_run", "weeks", WEEKS),
+SUBLEDGER_CHECKS: tuple[Check, ...] = (
+    Check("postings = open items = running balance", "driver_account", "accounts", THREE_SUMS),
+    Check("open items rebuilt from allocations", "ledger_posting", "postings", OPEN_ITEMS_REBUILT),
+    Check("no item crosses zero", "ledger_balance", "open items", NO_ITEM_CROSSES_ZERO),
+    Check("payment references are those in force", "ledger_balance", "open items", PAYMENT_REFERENCES),
+    Check("voided means reversed once", "ledger_posting", "postings", REVERSALS),
+    Check("allocations fit their items", "ledger_allocation", "allocations", ALLOCATIONS),
+    Check("references are used once", "ledger_posting", "postings", REFERENCES_ONCE),
+    Check("trips are counted as they came", "trip_total", "trip totals", TRIPS_COUNTED),
+    Check("trips are loaded once", "txn_source_parent", "trips", TRIPS_LOADED_ONCE),
+    Check("settled trips = taxes and earnings posted", "trip_total", "trip totals", SETTLED),
+    Check("statements add up and follow each other", "dtr", "DTRs", STATEMENTS_ADD_UP),
+    Check("statements lead to today's open items", "dtr", "DTRs", STATEMENTS_MEET_LEDGER),
+    Check("payouts are those of the DTRs", "dtr", "DTRs", PAYOUTS),
+    Check("weeks are closed in order and stay closed", "weekly_run", "weeks", WEEKS),
 )
-
-
-def run_proofs() -> Iterator[Proof]:
-    """Run every proof, on one consistent view of the ledger if the caller holds one, and yield its outcome."""
-    with connection.cursor() as cursor:
-        for name, table, counted, query in CHECKS:
-            cursor.execute(query)
-            broken = cursor.fetchone()
-            if broken:
-                yield Proof(name, False, broken[0])
-                continue
-            cursor.execute(f"SELECT count(*) FROM {table}")  # noqa: S608 (names are constants above)
-            yield Proof(name, True, f"{cursor.fetchone()[0]:,} {counted}")

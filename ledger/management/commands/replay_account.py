@@ -1,0 +1,67 @@
+"""`replay_account`: every event of an account, with what it stood at after each."""
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from batconnect.common.errors import BatConnectError
+from ledger.selectors.replay import Event, as_dict, replay_account, replay_driver_account
+
+WIDEST = 60
+_DRIVER = "{:<19}  {:<10}  {:>10}  {:<10}  {:<60}  {:>13}  {:>13}  {:>13}  {:>13}"
+_JOURNAL = "{:<19}  {:<9}  {:<20}  {:<10}  {:<60}  {:<4}  {:>15}  {:>15}"
+
+
+class Command(BaseCommand):
+    help = (
+        "Print every event of an account of the chart (by its code) or, with --driver, of a driver account (by its "
+        "number), in the order they were made, each with the balance after it."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("account", metavar="ACCOUNT")
+        parser.add_argument("--driver", action="store_true", help="ACCOUNT is the number of a driver account")
+        parser.add_argument("--json", action="store_true", help="one JSON object a line")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        account: str = options["account"]
+        try:
+            if not options["driver"]:
+                events = replay_account(account)
+            elif account.isdecimal() and account.isascii():
+                events = replay_driver_account(int(account))
+            else:
+                raise CommandError(f"{account!r} is not the number of a driver account")
+        except BatConnectError as error:
+            raise CommandError(str(error)) from error
+        if options["json"]:
+            for event in events:
+                self.stdout.write(json.dumps(as_dict(event)))
+            return
+        header = (
+            (
+                "made at",
+                "event",
+                "number",
+                "dated",
+                "what",
+                "amount",
+                "balance",
+                "open debits",
+                "open credits",
+            )
+            if options["driver"]
+            else ("made at", "origin", "entry", "dated", "what", "side", "amount", "balance")
+        )
+        layout = _DRIVER if options["driver"] else _JOURNAL
+        self.stdout.write(layout.format(*header))
+        for event in events:
+            self.stdout.write(layout.format(*_columns(event)))
+
+
+def _columns(event: Event) -> list[Any]:
+    what = " ".join(event.what.split())
+    what = what if len(what) <= WIDEST else what[: WIDEST - 1] + "…"
+    values = {**as_dict(event), "what": what, "made_at": event.made_at[:19].replace("T", " ")}
+    return list(values.values())

@@ -1,0 +1,13 @@
+"""The proofs that hold at every moment, each as a query for the first thing that breaks it.
+
+`verify_ledger` runs them. They recompute every projection from what is only ever added to (postings, allocations,
+journal entries) and compare; so they find what was changed behind the triggers too.
+
+`subledger`: postings against everything that follows from them. `journal`: entries by themselves, and against what
+they are entries of. `control_accounts`: each control account against the sub-ledger behind it.
+"""
+
+from .check import Check, Proof
+from .runner import CHECKS, run_proofs
+
+__all__ = ["CHECKS", "Check", "Proof", "run_proofs"]
