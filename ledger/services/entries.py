@@ -148,7 +148,12 @@ def enter_event(
 ) -> Entered:
     """Enter what the fleet's templates make of one event, dated `on`. Raises NoEntry and as `enter`."""
     policy = checked_policy()
-    columns: Columns = {"category": [txn_type], "amount": [amount], "product": [product], "reference_id": [reference]}
+    columns: Columns = {
+        "category": [txn_type],
+        "amount": [amount],
+        "product": [product],
+        "reference_id": [reference],
+    }
     lines = expand(policy, event_frame(columns, on=on, channels=[channel]), columns)
     entry = NewEntry(
         je_date=on,

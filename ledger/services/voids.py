@@ -134,6 +134,7 @@ def replace_posting(
     old = _lock_postings([posting_id], also=[account.pk] if account else [])[0]
     if old.category not in CHARGEABLE:
         raise NotReplaceable(category=old.category)
+    _refuse_unvoidable(old)
     if components is None and old.components:
         if amount != old.amount:
             raise PartsMissing(reference_id=old.reference_id, parts=", ".join(old.components))
@@ -243,14 +244,7 @@ def _void(
     posting: LedgerPosting, *, reason: str, actor: User, on: date, accounting_date: date | None = None
 ) -> tuple[LedgerPosting, list[Pair]]:
     """Reverse one posting whose account is locked; returns the reversal and the allocations that were undone."""
-    if posting.reversal_for_id:
-        raise IsReversal(reference_id=posting.reference_id)
-    if posting.status == LedgerPosting.Status.VOIDED:
-        raise AlreadyVoided(category=posting.category, reference_id=posting.reference_id)
-    if posting.category == Category.PAYOUT:
-        paid = DTR.objects.filter(payout=posting, status=DTR.Status.PAID).first()
-        if paid:
-            raise PayoutPaid(number=paid.number)
+    _refuse_unvoidable(posting)
     balance_before = DriverAccount.objects.values_list("balance", flat=True).get(pk=posting.account_id)
     undone = undo_allocations(
         account_id=posting.account_id, posting_id=posting.pk, on=accounting_date or on, actor_id=actor.pk
@@ -291,6 +285,17 @@ def _void(
         },
     )
     return LedgerPosting.objects.get(pk=posted.posting_id), undone
+
+
+def _refuse_unvoidable(posting: LedgerPosting) -> None:
+    if posting.reversal_for_id:
+        raise IsReversal(reference_id=posting.reference_id)
+    if posting.status == LedgerPosting.Status.VOIDED:
+        raise AlreadyVoided(category=posting.category, reference_id=posting.reference_id)
+    if posting.category == Category.PAYOUT:
+        paid = DTR.objects.filter(payout=posting, status=DTR.Status.PAID).first()
+        if paid:
+            raise PayoutPaid(number=paid.number)
 
 
 def _free_reference(old: LedgerPosting) -> str:

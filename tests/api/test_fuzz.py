@@ -19,8 +19,9 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from batconnect.wsgi import application
 from ledger.models import DTR
-from tests.api.conftest import FLEET, READ, WRITE
+from tests.api.conftest import ACCOUNTS, FLEET, READ, WRITE
 from tests.factories import make_user
+from tests.ledger.account_stories import moved, opened
 from tests.ledger.factories import account_of, charge, drive, make_lease, pay, run
 
 EXAMPLES = 10  # of each operation, beside the boundaries of each parameter
@@ -43,15 +44,24 @@ def world(db, monkeypatch):
     run()
     toll = charge(account, "EZPASS", "30.00", "TOLL-1")
     pay(account, "5.00", {"TOLL-1": "5.00"})
-    user = make_user(permissions=[*READ, *WRITE, *FLEET])
+    float_, client = opened("internal"), opened("user")
+    moved(float_, client, "100.00")
+    user = make_user(permissions=[*READ, *WRITE, *FLEET, *ACCOUNTS])
     yield {
         "headers": {"Authorization": f"Bearer {AccessToken.for_user(user)}"},
         "path": {
             "posting_id": str(toll.pk),
             "driver_id": account.driver_id,
             "number": DTR.objects.values_list("number", flat=True).first(),
+            "account_id": str(client.uid),
         },
-        "body": {"driver_id": account.driver_id, "lease_id": account.lease_id},
+        "body": {
+            "driver_id": account.driver_id,
+            "lease_id": account.lease_id,
+            "source_account_id": str(float_.uid),
+            "destination_account_id": str(client.uid),
+        },
+        "query": {"account_id": str(client.uid)},
         "turn": count(),
     }
     request_started.connect(close_old_connections)
@@ -72,6 +82,10 @@ def test_the_api_keeps_its_word(case, world):
 
 
 def _name_what_exists(case, world):
-    for given, existing in ((case.path_parameters, world["path"]), (case.body, world["body"])):
+    for given, existing in (
+        (case.path_parameters, world["path"]),
+        (case.query, world["query"]),
+        (case.body, world["body"]),
+    ):
         if isinstance(given, dict):
             given.update({name: value for name, value in existing.items() if name in given})

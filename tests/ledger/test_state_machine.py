@@ -195,6 +195,9 @@ class LedgerMachine(RuleBasedStateMachine):
                 actor=self.actor,
                 on=self.today,
                 account=self.row(account) if account else None,
+                components={"principal": str(amount), "interest": "0.00"}
+                if item.category == "LOAN"
+                else None,
             ),
             lambda: self.model.replace(item, amount, self.today, account),
         )
