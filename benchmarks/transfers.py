@@ -35,8 +35,6 @@ Parties = Sequence[Any]
 def measure() -> dict[str, Any]:
     """Transfers per second: one client and eight, ours and theirs."""
     ours, (theirs, move_theirs, peer) = _open_ours(), _open_theirs()
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
     one = [
         (_rate(_move_ours, ours, f"{n}", SINGLE), _rate(move_theirs, theirs, f"{n}", SINGLE))
         for n in range(ROUNDS)

@@ -29,6 +29,7 @@ class LedgerConfig(AppConfig):
         "source_row_journalised": "SELECT",
         "guarded_balance": "SELECT",
         "template_policy": "SELECT",
+        "currency": "SELECT",
         "ledger_seal": _INSERT_ONLY,
         "accounting_month": "SELECT, INSERT, UPDATE",
         "accounting_month_event": _INSERT_ONLY,

@@ -42,6 +42,29 @@ DO $$ DECLARE leaf regclass; BEGIN
 END $$
 """
 
+# A function that runs as its owner is a key to what the role may not do itself: as a trigger on a table of one's
+# own, it would act on invented rows. So nobody may use one but whom it is meant for, nor make tables of his own.
+_KEEP_OWNERS_FUNCTIONS = """
+DO $$ DECLARE owners record; BEGIN
+  FOR owners IN
+    SELECT p.oid::regprocedure AS name, p.prorettype <> 'trigger'::regtype AS is_called
+      FROM pg_proc p
+     WHERE p.pronamespace = 'public'::regnamespace AND p.prosecdef
+       AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
+  LOOP
+    EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', owners.name);
+    IF owners.is_called AND EXISTS (SELECT FROM pg_roles WHERE rolname = 'batconnect_app') THEN
+      EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO batconnect_app', owners.name);
+    END IF;
+  END LOOP;
+  BEGIN
+    EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+  EXCEPTION WHEN insufficient_privilege THEN
+    RAISE NOTICE 'whoever owns the database should revoke TEMPORARY on it from PUBLIC';
+  END;
+END $$
+"""
+
 
 def grant_application_role(using: str = "default", **_signal: Any) -> None:
     """Make the role if it is missing and set its rights; called after `migrate`."""
@@ -50,6 +73,7 @@ def grant_application_role(using: str = "default", **_signal: Any) -> None:
         cursor.execute("SELECT pg_advisory_lock(%s)", [locks.APPLICATION_ROLE])
         try:
             cursor.execute(_CREATE)
+            cursor.execute(_KEEP_OWNERS_FUNCTIONS)
             cursor.execute("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = %s)", [APPLICATION_ROLE])
             if not cursor.fetchone()[0]:
                 return

@@ -170,8 +170,12 @@ def enter_event(
 
 
 def open_day(day: date) -> date:
-    """The accounting date of something recorded on a day: that day, or the first open one after it."""
+    """The accounting date of something recorded on a day: that day, or the first open one after it.
+
+    Held: no week or month closes before the caller's transaction ends.
+    """
     with connection.cursor() as cursor:
+        cursor.execute("SELECT ledger_hold_calendar()")
         cursor.execute("SELECT ledger_posting_date(%s, NULL)", [day])
         (opened,) = cursor.fetchone()
     return opened

@@ -22,13 +22,15 @@ from .errors import LedgerError
 FEW = 64  # postings whose entries are worth reading off one by one
 FUND = "OP"  # the operator's: what an entry is in that names no other
 
-# The lines of postings' entries, debits positive, as they were entered.
+# The lines of postings' entries, debits positive, as they were entered. The days are named, so that the months they lie
+# in are read and no others.
+_DAYS = "SELECT array_agg(DISTINCT effective_on) FROM ledger_posting WHERE id = ANY(%s)"
 _ENTRIES = """
-SELECT p.id, h.template_id, l.account_id, l.fund, CASE l.side WHEN 'DR' THEN l.amount ELSE -l.amount END
-  FROM ledger_posting p
-  JOIN ledger_entry_header h ON h.posting_id = p.id AND h.je_date = p.effective_on AND h.batch_id = 0
+SELECT h.posting_id, h.template_id, l.account_id, l.fund, CASE l.side WHEN 'DR' THEN l.amount ELSE -l.amount END
+  FROM ledger_entry_header h
   JOIN ledger_entry_line l ON l.entry_id = h.id AND l.je_date = h.je_date AND l.batch_id = h.batch_id
- WHERE p.id = ANY(%s)
+ WHERE h.posting_id = ANY(%(originals)s) AND h.batch_id = 0 AND l.batch_id = 0
+   AND h.je_date = ANY(%(days)s::date[]) AND l.je_date = ANY(%(days)s::date[])
  ORDER BY h.id, l.line_number
 """
 
@@ -63,7 +65,9 @@ def _mirrored(columns: Columns) -> dict[str, Any] | None:
         return None
     assert all(originals), "reversals are posted by themselves"
     with connection.cursor() as cursor:
-        cursor.execute(_ENTRIES, [list(originals)])
+        cursor.execute(_DAYS, [list(originals)])
+        (days,) = cursor.fetchone()
+        cursor.execute(_ENTRIES, {"originals": list(originals), "days": days})
         found = cursor.fetchall()
     by_original: dict[UUID, list[tuple[Any, ...]]] = {}
     for original, *line in found:

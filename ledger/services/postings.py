@@ -89,6 +89,8 @@ def insert_postings(
     audit entry is written too. Raises DatedAhead, PolicyChanging, what `entry_lines.posting_lines` raises and
     what `errors.translated` knows.
     """
+    if not rows:
+        return []
     return insert_columns(
         {name: _column(rows, name) for name in _NAMES},
         actor_id=actor_id,

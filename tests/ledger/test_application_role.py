@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.utils import ProgrammingError
 
 from batconnect.common.audit import system_user
 from batconnect.common.roles import APPLICATION_ROLE
-from ledger.models import DTR
+from ledger.models import DTR, Account, Currency
 from ledger.services import statements, voids
 
 from .factories import MONDAY_AFTER, broken_proofs, charge, drive, make_account, pay, run
@@ -77,3 +77,45 @@ def test_it_cannot(statement):
         connection.cursor() as cursor,
     ):
         cursor.execute(statement)
+
+
+KEYS_OF_THE_OWNER = {
+    "ledger_lines_inserted": ("ledger_entry_line", "new_lines", "INSERT"),
+    "ledger_headers_inserted": ("ledger_entry_header", "new_headers", "INSERT"),
+    "ledger_posting_inserted": ("ledger_posting", "new_rows", "INSERT"),
+    "ledger_allocation_inserted": ("ledger_allocation", "new_rows", "INSERT"),
+}
+
+
+@pytest.mark.parametrize("function", KEYS_OF_THE_OWNER)
+def test_it_cannot_put_the_owners_triggers_on_a_table_of_its_own(function: str) -> None:
+    """There they would move balances for rows that were never entered."""
+    table, transition, operation = KEYS_OF_THE_OWNER[function]
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE TEMPORARY TABLE invented (LIKE {table})")
+        cursor.execute("ALTER TABLE invented OWNER TO batconnect_app")
+        with (
+            pytest.raises(ProgrammingError, match="permission denied for function"),
+            transaction.atomic(),
+            as_application(),
+        ):
+            cursor.execute(
+                f"CREATE TRIGGER mine AFTER {operation} ON invented REFERENCING NEW TABLE AS {transition} "
+                f"FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
+            )
+
+
+def test_nobody_else_may_call_what_runs_as_the_owner() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT p.proname FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a"
+            " WHERE p.pronamespace = 'public'::regnamespace AND p.prosecdef AND a.grantee = 0"
+        )
+        assert cursor.fetchall() == []
+
+
+def test_it_can_neither_give_up_a_control_account_nor_change_a_currency() -> None:
+    with pytest.raises(DatabaseError, match="is a control account"), transaction.atomic(), as_application():
+        Account.objects.filter(code="1200").update(control_origins=[])
+    with pytest.raises(ProgrammingError, match="permission denied"), transaction.atomic(), as_application():
+        Currency.objects.filter(code="USD").update(exponent=3)

@@ -66,6 +66,10 @@ def fee(**header: Any) -> tuple[Header, list[Line]]:
     return columns, lines
 
 
+def swapped(lines: list[Line]) -> list[Line]:
+    return [{**line, "side": "CR" if line["side"] == "DR" else "DR"} for line in lines]
+
+
 def statement(way: tuple[str, str], header: Header | None, lines: list[Line]) -> tuple[str, dict[str, Any]]:
     """One statement that inserts a header and lines, as the database asks for them."""
     parts, values = [], {}
@@ -179,11 +183,11 @@ SPOILT: dict[str, tuple[Change, str]] = {
     "an origin nobody knows": (_header(origin="MAGIC"), "ledger_entry_origin"),
     "a posting's origin without one": (_header(origin="POSTING"), "ledger_entry_of_posting"),
     "half a reversal": (_header(reverses_id=1), "ledger_entry_reverses"),
-    "by nobody": (_header(created_by_id=10**9), "or by nobody"),
+    "by nobody": (_header(created_by_id=10**9), "by nobody"),
     "an event in the future": (_header(event_on=date.today() + timedelta(days=2)), "in the future"),
     "reversing nothing there is": (
         _header(reverses_id=1, reverses_date=FEE_DAY),
-        "does not reverse an earlier entry",
+        "is not the mirror of an earlier entry",
     ),
 }
 
@@ -250,16 +254,38 @@ def test_an_entry_is_reversed_once_by_a_later_entry_of_its_size(way: tuple[str, 
         header, lines = fee(
             je_date=day, event_on=day, reverses_id=reversed_one.pk, reverses_date=reversed_one.je_date
         )
-        assert "does not reverse an earlier entry" in refused_entry(way, header, lines)
+        assert "is not the mirror of an earlier entry" in refused_entry(way, header, lines)
     header, lines = fee(reverses_id=original.pk, reverses_date=original.je_date)
-    insert(way, header, lines)
+    assert "is not the mirror of an earlier entry" in refused_entry(
+        way, header, lines
+    )  # the same sides again
+    insert(way, header, swapped(lines))
     assert EntryReversal.objects.get(pk=original.pk).reversed_by_id == ENTRY
     again, lines = fee(id=ENTRY + 1, reverses_id=original.pk, reverses_date=original.je_date)
-    text, values = statement(way, again, lines)
+    text, values = statement(way, again, swapped(lines))
     assert "ledger_entry_reversal_pkey" in refused(text, **values)
     its_own, lines = fee(id=ENTRY + 1, reverses_id=ENTRY, reverses_date=FEE_DAY)
     text, values = statement(way, its_own, lines)
-    assert "does not reverse an earlier entry" in refused(text, **values)
+    assert "is not the mirror of an earlier entry" in refused(text, **values)
+
+
+def test_a_postings_entry_is_taken_back_by_voiding_the_posting_alone(way: tuple[str, str]) -> None:
+    posting = charge(make_account(), "MISC", "35.00", on=FEE_DAY)
+    entry = EntryHeader.objects.get(posting=posting)
+    header, lines = fee(reverses_id=entry.pk, reverses_date=entry.je_date)
+    assert "is not the mirror of an earlier entry" in refused_entry(way, header, swapped(lines))
+
+
+def test_a_trip_names_its_row_and_nothing_else_does() -> None:
+    for columns in ({"origin": "TRIP"}, {"origin": "MANUAL", "source_id": 7}):
+        assert "ledger_entry_of_source" in refused_entry(WAYS["parent"], *fee(**columns))
+
+
+def test_a_number_is_used_once_in_its_month(way: tuple[str, str]) -> None:
+    insert(way, *fee())
+    header, lines = fee(je_date=FEE_DAY - timedelta(days=1), event_on=FEE_DAY - timedelta(days=1))
+    text, values = statement(way, header, lines)
+    assert "a number that is taken" in refused(text, **values)
 
 
 # --- what was entered stays ---------------------------------------------------------------------------------
@@ -357,7 +383,8 @@ def test_closed_weeks_of_a_reopened_month_take_journals_and_no_postings_trips_or
     execute(CLOSE.format(MARCH))
     execute(REOPEN.format(MARCH))
     for origin in ("TRIP", "DTR"):
-        assert "closed through 2019-03-30" in refused_entry(way, *fee(origin=origin))
+        source = {"source_id": 1} if origin == "TRIP" else {}
+        assert "closed through 2019-03-30" in refused_entry(way, *fee(origin=origin, **source))
     for number, origin in enumerate(("MANUAL", "TRANSFER", "BATCH", "RECON", "LOAN", "DEPOSIT")):
         insert(way, *fee(id=ENTRY + number, origin=origin))
 

@@ -1,3 +1,9 @@
+-- Postings, trips and net pay would get their entries anew; the others are nowhere else.
+DO $$ BEGIN
+  IF EXISTS (SELECT FROM ledger_entry_header WHERE origin NOT IN ('POSTING', 'TRIP', 'DTR')) THEN
+    RAISE EXCEPTION 'the journal holds entries that cannot be made anew; this migration is not taken back';
+  END IF;
+END $$;
 DROP FUNCTION ledger_lock_guarded(int[]);
 DROP TRIGGER accounting_month_guard ON accounting_month;
 DROP FUNCTION accounting_month_guard();
@@ -69,6 +75,7 @@ LANGUAGE plpgsql STABLE SET search_path = public, pg_temp AS $$
 BEGIN
   RETURN coalesce(chosen, greatest(recorded_on, ledger_closed_through() + 1));
 END $$;
+DROP FUNCTION ledger_hold_calendar();
 DROP FUNCTION ledger_months_closed_through();
 DROP SEQUENCE ledger_entry_id_seq;
 

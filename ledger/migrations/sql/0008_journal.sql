@@ -28,9 +28,12 @@ CREATE TABLE ledger_entry_header (
   created_at timestamptz NOT NULL DEFAULT statement_timestamp(),
   created_by_id bigint NOT NULL,
   PRIMARY KEY (id, je_date, batch_id),
-  CONSTRAINT ledger_entry_has_lines CHECK (line_count >= 2 AND total > 0),
+  CONSTRAINT ledger_entry_has_lines CHECK (line_count >= 2 AND total > 0 AND total < 'Infinity'),
   CONSTRAINT ledger_entry_origin CHECK (
     origin IN ('POSTING', 'TRIP', 'DTR', 'LOAN', 'DEPOSIT', 'TRANSFER', 'MANUAL', 'BATCH', 'RECON')
+  ),
+  CONSTRAINT ledger_entry_of_source CHECK (
+    (origin IN ('TRIP', 'BATCH') OR source_id IS NULL) AND (origin <> 'TRIP' OR source_id IS NOT NULL)
   ),
   CONSTRAINT ledger_entry_of_posting CHECK ((origin = 'POSTING') = (posting_id IS NOT NULL)),
   CONSTRAINT ledger_entry_online_posting CHECK (posting_id IS NULL OR batch_id = 0),
@@ -52,7 +55,8 @@ CREATE TABLE ledger_entry_line (
   amount numeric(20, 6) NOT NULL,
   id bigint NOT NULL GENERATED ALWAYS AS (entry_id * 100000 + line_number) STORED,
   PRIMARY KEY (entry_id, line_number, je_date, batch_id),
-  CONSTRAINT ledger_entry_line_positive CHECK (amount > 0 AND line_number > 0),
+  -- "Not a number" is above all numbers, and below none.
+  CONSTRAINT ledger_entry_line_positive CHECK (amount > 0 AND amount < 'Infinity' AND line_number > 0),
   CONSTRAINT ledger_entry_line_side CHECK (side IN ('DR', 'CR'))
 ) PARTITION BY RANGE (je_date);
 CREATE INDEX ledger_entry_line_account_idx ON ledger_entry_line (account_id, entry_id);
@@ -78,13 +82,23 @@ BEGIN
   );
 END $$;
 
+-- Takes the calendar's lock and makes sure that what closed meanwhile is seen: an older snapshot would not see it.
+CREATE FUNCTION ledger_hold_calendar() RETURNS void
+LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+BEGIN
+  -- Waits for a closing week or month to be closed, and keeps one from closing until this transaction ends.
+  PERFORM pg_advisory_xact_lock_shared(ledger_calendar_lock());
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    RAISE EXCEPTION 'the ledger is written in READ COMMITTED, which sees what was closed meanwhile' USING ERRCODE = 'BC006';
+  END IF;
+END $$;
+
 CREATE OR REPLACE FUNCTION ledger_check_open(earliest date, what text) RETURNS void
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
   closed_through date;
 BEGIN
-  -- Waits for a closing week or month to be closed, and keeps one from closing until this transaction ends.
-  PERFORM pg_advisory_xact_lock_shared(ledger_calendar_lock());
+  PERFORM ledger_hold_calendar();
   closed_through := greatest(ledger_closed_through(), ledger_months_closed_through());
   IF earliest <= closed_through THEN
     RAISE EXCEPTION '% is dated %, and weeks and months are closed through %', what, earliest, closed_through
@@ -121,6 +135,7 @@ DECLARE
   header record;
   posting record;
   lines ledger_entry_line[];
+  takes_back boolean;
   fault text;
 BEGIN
   SELECT array_agg(l) INTO lines FROM ledger_entry_line l
@@ -130,17 +145,20 @@ BEGIN
   IF NOT FOUND THEN
     RAISE EXCEPTION 'entry % has lines and no header', wrong USING ERRCODE = 'BC008';
   END IF;
+  -- What was entered on an account that was given up since can still be taken back.
+  takes_back := header.reverses_id IS NOT NULL
+    OR EXISTS (SELECT FROM ledger_posting WHERE id = header.posting_id AND reversal_for_id IS NOT NULL);
   SELECT CASE
            WHEN a.id IS NULL OR c.code IS NULL THEN 'an account or currency that does not exist'
            WHEN a.currency_id <> l.currency THEN format('%s in %s, and the account is in %s', a.code, l.currency, a.currency_id)
            WHEN l.amount <> round(l.amount, c.exponent) THEN format('%s %s, which has more decimals than the currency', l.amount, l.currency)
-           WHEN NOT a.active THEN format('account %s, which is not active', a.code)
+           WHEN NOT a.active AND NOT takes_back THEN format('account %s, which is not active', a.code)
          END
     INTO fault
     FROM unnest(lines) l
     LEFT JOIN chart_of_accounts a ON a.id = l.account_id
     LEFT JOIN currency c ON c.code = l.currency
-   WHERE (a.active AND a.currency_id = l.currency AND l.amount = round(l.amount, c.exponent)) IS NOT TRUE
+   WHERE ((a.active OR takes_back) AND a.currency_id = l.currency AND l.amount = round(l.amount, c.exponent)) IS NOT TRUE
    ORDER BY l.line_number LIMIT 1;
   IF FOUND THEN
     RAISE EXCEPTION 'entry % has a line with %', wrong, fault USING ERRCODE = 'BC008';
@@ -200,6 +218,7 @@ BEGIN
                     AND e.last_line = h.line_count AND e.debits = h.total
                     AND e.takes & (1 << array_position(ledger_origins(), h.origin::text)) <> 0
                     AND (h.posting_id IS NULL OR (e.receivable = p.amount AND e.je_date = p.effective_on))
+                    AND (NOT e.inactive OR h.reverses_id IS NOT NULL OR p.reversal_for_id IS NOT NULL)
                    ) IS NOT TRUE
            ),
            bool_or(e.any_guarded)
@@ -210,8 +229,9 @@ BEGIN
                sum(n.amount) FILTER (WHERE n.side = 'CR') AS credits,
                coalesce(sum(CASE n.side WHEN 'DR' THEN n.amount ELSE -n.amount END)
                           FILTER (WHERE n.account_id = receivable), 0) AS receivable,
-               bool_or((a.active AND a.currency_id = n.currency AND n.amount = round(n.amount, c.exponent)) IS NOT TRUE)
+               bool_or((a.currency_id = n.currency AND n.amount = round(n.amount, c.exponent)) IS NOT TRUE)
                  OR min(n.currency) <> max(n.currency) AS unfit,
+               bool_or(NOT a.active) AS inactive,
                bit_and(a.control_mask) AS takes,
                bool_or(a.overdraft_limit IS NOT NULL) AS any_guarded
           FROM new_lines n
@@ -221,17 +241,17 @@ BEGIN
          GROUP BY n.entry_id, n.je_date
       ) e
       LEFT JOIN LATERAL (
-        SELECT h.line_count, h.total, h.origin, h.posting_id FROM ledger_entry_header h
+        SELECT h.line_count, h.total, h.origin, h.posting_id, h.reverses_id FROM ledger_entry_header h
          WHERE h.id = e.entry_id AND h.je_date = e.je_date AND h.batch_id = leaf.batch_id
            AND h.je_date >= leaf.first_day AND h.je_date < leaf.next_month
         OFFSET 0
       ) h ON true
       LEFT JOIN LATERAL (
-        SELECT p.amount, p.effective_on FROM ledger_posting p WHERE p.id = h.posting_id OFFSET 0
+        SELECT p.amount, p.effective_on, p.reversal_for_id FROM ledger_posting p WHERE p.id = h.posting_id OFFSET 0
       ) p ON h.posting_id IS NOT NULL;
     IF wrong IS NOT NULL THEN
       PERFORM ledger_explain_entry(n.entry_id, n.je_date, n.batch_id)
-         FROM new_lines n WHERE n.entry_id = ANY (wrong) ORDER BY n.entry_id, n.line_number;
+         FROM (SELECT DISTINCT entry_id, je_date, batch_id FROM new_lines WHERE entry_id = ANY (wrong)) n;
     END IF;
     guarded := guarded OR found_guarded;
   END LOOP;
@@ -265,8 +285,7 @@ DECLARE
   leaf record;
   wrong bigint;
 BEGIN
-  -- Waits for a closing week or month to be closed, and keeps one from closing until this transaction ends.
-  PERFORM pg_advisory_xact_lock_shared(ledger_calendar_lock());
+  PERFORM ledger_hold_calendar();
   SELECT (SELECT (max(month) + interval '1 month')::date - 1 FROM accounting_month WHERE status = 'CLOSED'),
          (SELECT max(week) + 6 FROM weekly_run WHERE status = 'CLOSED')
     INTO months_closed, weeks_closed;
@@ -306,23 +325,35 @@ BEGIN
         OFFSET 0
       ) l ON true
      WHERE h.batch_id = leaf.batch_id AND h.je_date >= leaf.first_day AND h.je_date < leaf.next_month
-       AND (l.entry_id IS NULL OR u.id IS NULL)
+       AND (l.entry_id IS NULL OR u.id IS NULL OR EXISTS (
+         -- By the key's first column: an entry's number is used once in its month.
+         SELECT FROM ledger_entry_header t
+          WHERE t.id = h.id AND t.je_date <> h.je_date AND t.batch_id = leaf.batch_id
+            AND t.je_date >= leaf.first_day AND t.je_date < leaf.next_month
+       ))
      LIMIT 1;
     IF FOUND THEN
-      RAISE EXCEPTION 'entry % comes without its lines, or by nobody', wrong USING ERRCODE = 'BC008';
+      RAISE EXCEPTION 'entry % comes without its lines, by nobody, or with a number that is taken', wrong USING ERRCODE = 'BC008';
     END IF;
   END LOOP;
   IF reversals THEN
-    SELECT h.id INTO wrong
-      FROM new_headers h
-      LEFT JOIN ledger_entry_header o ON o.id = h.reverses_id AND o.je_date = h.reverses_date
-     WHERE h.reverses_id IS NOT NULL
-       AND (o.id IS NULL OR o.reverses_id IS NOT NULL OR o.total <> h.total OR o.line_count <> h.line_count
-            OR h.je_date < o.je_date)
-     LIMIT 1;
-    IF FOUND THEN
-      RAISE EXCEPTION 'entry % does not reverse an earlier entry', wrong USING ERRCODE = 'BC008';
-    END IF;
+    FOR leaf IN
+      SELECT h.*, o.id IS NULL OR o.reverses_id IS NOT NULL OR o.origin <> h.origin OR o.origin = 'POSTING'
+                  OR h.je_date < o.je_date OR o.line_count <> h.line_count AS unfit
+        FROM new_headers h
+        LEFT JOIN ledger_entry_header o ON o.id = h.reverses_id AND o.je_date = h.reverses_date
+       WHERE h.reverses_id IS NOT NULL
+    LOOP
+      IF leaf.unfit OR EXISTS (
+        SELECT account_id, currency, fund, side, amount FROM ledger_entry_line
+         WHERE entry_id = leaf.reverses_id AND je_date = leaf.reverses_date
+        EXCEPT ALL
+        SELECT account_id, currency, fund, CASE side WHEN 'DR' THEN 'CR' ELSE 'DR' END, amount FROM ledger_entry_line
+         WHERE entry_id = leaf.id AND je_date = leaf.je_date AND batch_id = leaf.batch_id
+      ) THEN
+        RAISE EXCEPTION 'entry % is not the mirror of an earlier entry that may be reversed', leaf.id USING ERRCODE = 'BC008';
+      END IF;
+    END LOOP;
     INSERT INTO ledger_entry_reversal (entry_id, reversed_by_id, reversed_by_date)
     SELECT reverses_id, id, je_date FROM new_headers WHERE reverses_id IS NOT NULL;
   END IF;
@@ -405,23 +436,33 @@ END $$;
 CREATE FUNCTION chart_of_accounts_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
-  IF TG_OP = 'UPDATE' AND (OLD.code, OLD.type, OLD.currency_id) IS DISTINCT FROM (NEW.code, NEW.type, NEW.currency_id)
-     AND EXISTS (SELECT FROM ledger_entry_line WHERE account_id = OLD.id) THEN
-    RAISE EXCEPTION 'account % has entries: its code, type and currency stand', OLD.code USING ERRCODE = 'BC008';
+  IF TG_OP = 'INSERT' THEN
+    IF NEW.overdraft_limit IS NOT NULL THEN
+      INSERT INTO guarded_balance (account_id, balance, floor) VALUES (NEW.id, 0, -NEW.overdraft_limit);
+    END IF;
+    RETURN NULL;
+  END IF;
+  IF OLD.control_origins <> '{}' AND OLD.control_origins <> NEW.control_origins THEN
+    RAISE EXCEPTION 'account % is a control account, and stays one', OLD.code USING ERRCODE = 'BC008';
+  END IF;
+  IF (OLD.code, OLD.type, OLD.currency_id) IS DISTINCT FROM (NEW.code, NEW.type, NEW.currency_id) THEN
+    LOCK TABLE ledger_entry_line IN SHARE ROW EXCLUSIVE MODE;  -- its first line may be on its way
+    IF EXISTS (SELECT FROM ledger_entry_line WHERE account_id = OLD.id) THEN
+      RAISE EXCEPTION 'account % has entries: its code, type and currency stand', OLD.code USING ERRCODE = 'BC008';
+    END IF;
   END IF;
   IF NEW.overdraft_limit IS NULL THEN
     DELETE FROM guarded_balance WHERE account_id = NEW.id;
+  ELSIF OLD.overdraft_limit IS NOT NULL THEN
+    UPDATE guarded_balance SET floor = -NEW.overdraft_limit
+     WHERE account_id = NEW.id AND floor <> -NEW.overdraft_limit;
   ELSE
-    -- Nothing is entered between adding the lines up and guarding them.
-    IF TG_OP = 'UPDATE' AND OLD.overdraft_limit IS NULL THEN
-      LOCK TABLE ledger_entry_line IN SHARE ROW EXCLUSIVE MODE;
-    END IF;
+    LOCK TABLE ledger_entry_line IN SHARE ROW EXCLUSIVE MODE;  -- nothing is entered while the lines are added up
     INSERT INTO guarded_balance (account_id, balance, floor)
     SELECT NEW.id,
            coalesce(sum(CASE WHEN (side = 'DR') = (NEW.type IN ('ASSET', 'EXPENSE')) THEN amount ELSE -amount END), 0),
            -NEW.overdraft_limit
-      FROM ledger_entry_line WHERE account_id = NEW.id
-    ON CONFLICT (account_id) DO UPDATE SET floor = EXCLUDED.floor;
+      FROM ledger_entry_line WHERE account_id = NEW.id;
   END IF;
   RETURN NULL;
 END $$;

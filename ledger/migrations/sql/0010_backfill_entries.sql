@@ -66,6 +66,20 @@ SELECT source_id, id, je_date FROM entry_to_make WHERE source_id IS NOT NULL;
 
 UPDATE trip_total SET journalised = earnings;
 
+-- A posting whose category or product had no account above has lost a line.
+DO $$
+DECLARE
+  wrong bigint;
+BEGIN
+  SELECT h.id INTO wrong
+    FROM ledger_entry_header h LEFT JOIN ledger_entry_line l ON l.entry_id = h.id AND l.je_date = h.je_date
+   GROUP BY h.id, h.je_date, h.line_count, h.total
+  HAVING count(l.id) <> h.line_count OR sum(CASE l.side WHEN 'DR' THEN l.amount ELSE -l.amount END) <> 0 LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION 'entry % of what was posted before is not complete: its posting has no account', wrong;
+  END IF;
+END $$;
+
 ALTER TABLE source_row_journalised ENABLE TRIGGER source_row_journalised_no_direct_write;
 ALTER TABLE trip_total ENABLE TRIGGER trip_total_guard;
 ALTER TABLE ledger_entry_line ENABLE TRIGGER ledger_journal_inserted;

@@ -204,7 +204,7 @@ BEGIN
   -- Lines made from templates that changed meanwhile, or that are not in force on the day this gets: nothing is
   -- posted, and the answer is that day in place of a posting.
   IF day < valid_from OR day > valid_to OR policy IS DISTINCT FROM (SELECT version FROM template_policy) THEN
-    RETURN QUERY SELECT NULL::uuid, day::text;
+    RETURN QUERY SELECT NULL::uuid, to_char(day, 'YYYY-MM-DD');
     RETURN;
   END IF;
   PERFORM ensure_journal_month(day);
