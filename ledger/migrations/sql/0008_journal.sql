@@ -324,13 +324,15 @@ BEGIN
            AND l.je_date >= leaf.first_day AND l.je_date < leaf.next_month
         OFFSET 0
       ) l ON true
+      -- By the key's first column: an entry's number is used once in its month.
+      LEFT JOIN LATERAL (
+        SELECT t.id FROM ledger_entry_header t
+         WHERE t.id = h.id AND t.je_date <> h.je_date AND t.batch_id = leaf.batch_id
+           AND t.je_date >= leaf.first_day AND t.je_date < leaf.next_month
+        OFFSET 0
+      ) taken ON true
      WHERE h.batch_id = leaf.batch_id AND h.je_date >= leaf.first_day AND h.je_date < leaf.next_month
-       AND (l.entry_id IS NULL OR u.id IS NULL OR EXISTS (
-         -- By the key's first column: an entry's number is used once in its month.
-         SELECT FROM ledger_entry_header t
-          WHERE t.id = h.id AND t.je_date <> h.je_date AND t.batch_id = leaf.batch_id
-            AND t.je_date >= leaf.first_day AND t.je_date < leaf.next_month
-       ))
+       AND (l.entry_id IS NULL OR u.id IS NULL OR taken.id IS NOT NULL)
      LIMIT 1;
     IF FOUND THEN
       RAISE EXCEPTION 'entry % comes without its lines, by nobody, or with a number that is taken', wrong USING ERRCODE = 'BC008';
