@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection, transaction
 from django.db.utils import ProgrammingError
@@ -286,6 +287,15 @@ def test_a_number_is_used_once_in_its_month(way: tuple[str, str]) -> None:
     header, lines = fee(je_date=FEE_DAY - timedelta(days=1), event_on=FEE_DAY - timedelta(days=1))
     text, values = statement(way, header, lines)
     assert "a number that is taken" in refused(text, **values)
+
+
+def test_an_older_snapshot_that_cannot_see_what_closed_meanwhile_enters_nothing(cloned_database: str) -> None:
+    with psycopg.connect(cloned_database) as client:
+        client.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        entry = "'MANUAL', 1, 0, '{2019-03-12}', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL"
+        lines = "'{1,1}', '{1,2}', NULL, NULL, '{35,-35}'"
+        with pytest.raises(psycopg.Error, match="written in READ COMMITTED"):
+            client.execute(f"SELECT * FROM ledger_enter({entry}, {lines})")
 
 
 # --- what was entered stays ---------------------------------------------------------------------------------
