@@ -5,7 +5,9 @@ from decimal import Decimal
 import pytest
 from django.db import connection, connections
 
-from ledger.models import EntryHeader
+from batconnect.common.audit import system_user
+from ledger.models import Account, EntryHeader, Origin
+from ledger.services.entries import NewEntry, NewLine, enter
 from tests.databases import run_manage
 
 from .factories import MONDAY_AFTER, SUNDAY, WEEK, broken_proofs, charge, drive, make_account
@@ -56,3 +58,18 @@ def test_a_ledger_from_before_the_journal_ends_with_the_entries_it_would_have_ha
     assert balances() == as_posted
     assert EntryHeader.objects.filter(metadata__backfilled=True).count() == EntryHeader.objects.count()
     assert broken_proofs() == []
+
+
+@pytest.mark.slow
+def test_a_journal_that_could_not_be_made_anew_is_not_taken_away(committing_database: str) -> None:
+    bank, fees = (Account.objects.get(code=code).pk for code in ("1010", "5200"))
+    fee = NewEntry(
+        je_date=MONDAY_AFTER, lines=[NewLine(fees, Decimal("12.00")), NewLine(bank, Decimal("-12.00"))]
+    )
+    enter([fee], origin=Origin.MANUAL, actor_id=system_user().pk)
+    connections.close_all()
+
+    refused = run_manage(committing_database, "migrate", "ledger", "0006", "--skip-checks", check=False)
+
+    assert refused.returncode != 0 and "cannot be made anew" in refused.stderr
+    assert EntryHeader.objects.count() == 1

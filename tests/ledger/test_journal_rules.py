@@ -298,6 +298,18 @@ def test_an_older_snapshot_that_cannot_see_what_closed_meanwhile_enters_nothing(
             client.execute(f"SELECT * FROM ledger_enter({entry}, {lines})")
 
 
+def test_an_account_does_not_change_while_its_first_entry_is_on_its_way(cloned_database: str) -> None:
+    ids = "(SELECT array_agg(id ORDER BY code) FROM chart_of_accounts WHERE code IN ('1010', '5900'))"
+    entry = "'MANUAL', 1, 0, '{2019-03-12}', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL"
+    with psycopg.connect(cloned_database) as clerk, psycopg.connect(cloned_database) as finance:
+        clerk.execute(f"SELECT * FROM ledger_enter({entry}, '{{1,1}}', {ids}, NULL, NULL, '{{35,-35}}')")
+        finance.execute("SET lock_timeout = '300ms'")
+        with pytest.raises(
+            psycopg.errors.LockNotAvailable
+        ):  # it waits for the entry, and would then be refused
+            finance.execute("UPDATE chart_of_accounts SET currency_id = 'EUR' WHERE code = '5900'")
+
+
 # --- what was entered stays ---------------------------------------------------------------------------------
 
 CHANGES = {

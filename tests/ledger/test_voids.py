@@ -5,12 +5,13 @@ from decimal import Decimal
 from uuid import uuid4
 
 import pytest
+from django.db import transaction
 
 from batconnect.common.audit import system_user
 from batconnect.common.models import AuditEntry
-from ledger.models import LedgerAllocation, LedgerBalance, LedgerPosting
+from ledger.models import Account, EntryLine, LedgerAllocation, LedgerBalance, LedgerPosting
 from ledger.services import payments, voids
-from ledger.services.errors import ClosedPeriod
+from ledger.services.errors import ClosedPeriod, UnsoundEntry
 from ledger.services.obligations import NotPositive
 from ledger.services.postings import DatedAhead, NewPosting, insert_postings
 
@@ -270,3 +271,19 @@ def test_a_reversal_that_undid_nothing_is_found_by_the_proofs(account):
     )  # fmt: skip
     insert_postings([row], actor_id=system_user().pk, on=MONDAY_AFTER)
     assert [proof.partition(":")[0] for proof in broken_proofs()] == ["voided means reversed once"]
+
+
+def test_what_was_booked_to_an_account_that_was_given_up_since_can_still_be_taken_back() -> None:
+    account = make_account()
+    posting = charge(account, "MISC", "20.00", "MISC-OLD")
+    Account.objects.filter(code="4200").update(active=False)
+    with pytest.raises(UnsoundEntry, match="account 4200, which is not active"), transaction.atomic():
+        charge(account, "MISC", "20.00", "MISC-NEW")
+
+    voids.void_posting(
+        posting_id=posting.pk, reason="Entered for the wrong cab", actor=system_user(), on=MONDAY_AFTER
+    )
+
+    assert balance(account) == 0
+    assert EntryLine.objects.filter(account__code="4200", side="DR").count() == 1
+    assert broken_proofs() == []
