@@ -20,6 +20,7 @@ SELECT i.id, a.id, i.amount, i.reference_id, i.due_on,
   JOIN lease l ON l.id = i.lease_id
   JOIN driver_account a ON a.lease_id = l.id AND a.driver_id = l.driver_id
  WHERE i.posting_id IS NULL AND i.due_on <= %(through)s AND l.status <> 'CANCELLED'
+   AND a.id %% %(parts)s = %(part)s
  ORDER BY a.id, i.due_on, i.reference_id
  LIMIT %(limit)s
 """
@@ -50,11 +51,14 @@ class LeaseInstallments:
             schedule.share_schedule()
             schedule.make_installments(through=through)
 
-    def due(self, *, through: date, limit: int) -> list[DueInstallment]:
-        """Up to `limit` installments never posted and due on or before `through`, in account order."""
+    def due(self, *, through: date, limit: int, part: int = 0, parts: int = 1) -> list[DueInstallment]:
+        """Up to `limit` installments never posted and due on or before `through`, in account order.
+
+        Those of the accounts whose id leaves `part` when divided by `parts`.
+        """
         with transaction.atomic(), connection.cursor() as cursor:
             schedule.share_schedule()
-            cursor.execute(_DUE, {"through": through, "limit": limit})
+            cursor.execute(_DUE, {"through": through, "limit": limit, "part": part, "parts": parts})
             rows = cursor.fetchall()
         return [
             DueInstallment(

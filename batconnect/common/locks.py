@@ -9,3 +9,4 @@ APPLICATION_ROLE = 7305110224  # rights of the database role are being set
 FLEET_IMPORT = 7305110225  # one fleet file at a time
 LEDGER_SEAL = 7305110226  # one block of the ledger is sealed at a time
 JOURNAL_TEMPLATES = 7305110227  # one journal template or override comes into force at a time
+WEEKLY_RUN_CHUNK = 7305110228  # shared by the chunks of a weekly run; the next run waits for them

@@ -20,6 +20,7 @@ from .accounting_policy import EVENT_SCHEMA, Policy, current_policy
 from .errors import LedgerError
 
 FEW = 64  # postings whose entries are worth reading off one by one
+_BETWEEN = "\0"  # in no text of PostgreSQL's
 FUND = "OP"  # the operator's: what an entry is in that names no other
 
 # The lines of postings' entries, debits positive, as they were entered. The days are named, so that the months they lie
@@ -170,6 +171,16 @@ def signed(lines: pl.DataFrame) -> pl.Series:
 def array(values: Iterable[Any]) -> str:
     """Numbers, dates or UUIDs as a PostgreSQL array: far cheaper than adapting them one by one."""
     return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
+
+
+def text_array(values: Sequence[str]) -> str | Sequence[str]:
+    """Texts as a PostgreSQL array, quoted all at once; what has a NUL in it is left for the driver to refuse."""
+    joined = _BETWEEN.join(values)
+    if joined.count(_BETWEEN) != len(values) - 1:
+        return values
+    if "\\" in joined or '"' in joined:
+        joined = joined.replace("\\", "\\\\").replace('"', '\\"')
+    return '{"' + joined.replace(_BETWEEN, '","') + '"}'
 
 
 def frame_array(values: pl.Series) -> str:

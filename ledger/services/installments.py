@@ -32,8 +32,12 @@ class InstallmentSource(Protocol):
     def prepare(self, *, through: date) -> None:
         """Make every schedule row due on or before `through` that does not exist yet."""
 
-    def due(self, *, through: date, limit: int) -> Sequence[DueInstallment]:
-        """Up to `limit` rows due on or before `through` that were never posted, in account order."""
+    def due(self, *, through: date, limit: int, part: int = 0, parts: int = 1) -> Sequence[DueInstallment]:
+        """Up to `limit` rows due on or before `through` that were never posted, in account order.
+
+        Of `parts` that ask at the same time, each asks for a `part` of its own, from 0: the accounts whose id
+        divided by `parts` leaves that.
+        """
 
     def mark_posted(self, posted: Sequence[tuple[int, UUID]]) -> None:
         """Link rows to their postings: (source_id, posting id), in the transaction that posted them."""

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
 from psycopg.types.json import Jsonb
 
-from .entry_lines import Columns, array, posting_lines
+from .entry_lines import Columns, array, posting_lines, text_array
 from .errors import LedgerError, translated
 
 
@@ -49,14 +49,16 @@ class NewPosting:
     medallion_id: int | None = None
 
 
-@dataclass(frozen=True)
-class Posted:
+class Posted(NamedTuple):
+    """A posting that was made."""
+
     posting_id: UUID
     reference_id: str
 
 
 _NAMES = tuple(field.name for field in fields(NewPosting))
-_TEXTS = {"category", "reference_id", "product", "components", "description", "reason"}
+_TEXTS = {"category", "reference_id", "product", "description", "reason"}
+_DOCUMENTS = {"components"}
 _ATTEMPTS = 3
 
 _POST = """
@@ -132,14 +134,16 @@ def insert_columns(
             cursor.execute(_POST, {**parameters, **lines})
             answer = cursor.fetchall()
         if answer[0][0] is not None:
-            return [Posted(*row) for row in answer]
+            return [*map(Posted._make, answer)]
         # Other templates are in force by now, or on the open day the postings get.
         day, fresh = date.fromisoformat(answer[0][1]), True
     raise PolicyChanging
 
 
 def _adapted(name: str, values: Sequence[Any] | None) -> Any:
-    return values if values is None or name in _TEXTS else array(values)
+    if values is None or name in _DOCUMENTS:
+        return values
+    return text_array(values) if name in _TEXTS else array(values)
 
 
 def _column(rows: Sequence[NewPosting], name: str) -> list[Any] | None:

@@ -5,10 +5,11 @@ done, so a run that was killed goes on with the accounts that have none. Only on
 steps hang together is told in `ledger/README.md`.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -27,6 +28,7 @@ from .earnings import apply_weekly_earnings
 from .errors import LedgerError, translated
 from .installments import InstallmentSource, register_source, registered_sources
 from .obligations import create_obligations
+from .shared_work import shared
 from .statements import freeze_dtrs
 
 __all__ = ["post_scheduled_installments", "register_source", "run_week", "week_to_run"]
@@ -34,7 +36,7 @@ __all__ = ["post_scheduled_installments", "register_source", "run_week", "week_t
 Progress = Callable[[str, int, int], None]
 
 CHUNK_OF_ACCOUNTS = 1_000
-CHUNK_OF_INSTALLMENTS = 5_000
+CHUNK_OF_INSTALLMENTS = 2_500
 
 ACCOUNTS_TO_RUN = """
 SELECT a.id
@@ -103,7 +105,7 @@ def post_scheduled_installments(
     with _run_lock():
         run = _open_run(week=week, today=today, actor=actor)
         if run.status != WeeklyRun.Status.CLOSED:
-            _post_installments(run, actor, progress or _silent)
+            _post_installments(run, actor, progress or _silent, _connections(settings.WEEKLY_RUN_WORKERS))
         return WeeklyRun.objects.values_list("installments_posted", flat=True).get(pk=week)
 
 
@@ -125,7 +127,7 @@ def run_week(
     progress = progress or _silent
     with _run_lock():
         if not dry_run:
-            return _run(week, today, actor, progress, workers or settings.WEEKLY_RUN_WORKERS)
+            return _run(week, today, actor, progress, _connections(workers or settings.WEEKLY_RUN_WORKERS))
         with transaction.atomic():
             # On this connection alone: others would not see what is only tried out.
             result = _run(week, today, actor, progress, workers=1)
@@ -139,7 +141,7 @@ def _run(week: date, today: date, actor: User, progress: Progress, workers: int)
         stored = run.result or {}
         return {name: stored[name] for name in RESULT_NAMES}
     if run.status == WeeklyRun.Status.OPEN:
-        _post_installments(run, actor, progress)
+        _post_installments(run, actor, progress, workers)
     while True:
         _settle_accounts(week, actor, progress, workers)
         result = _close(week, actor)
@@ -175,23 +177,32 @@ def _started_first() -> date | None:
     return WeeklyRun.objects.order_by("week").values_list("week", flat=True).first()
 
 
-def _post_installments(run: WeeklyRun, actor: User, progress: Progress) -> None:
+def _connections(workers: int) -> int:
+    """On how many connections to work: inside a transaction on its own, for others would not see what it did."""
+    return 1 if connection.in_atomic_block else max(workers, 1)
+
+
+def _post_installments(run: WeeklyRun, actor: User, progress: Progress, workers: int) -> None:
     through = installments_due_through(run.week)
     for source in registered_sources():
         progress(f"Installments: {source.name}", 0, 0)
         source.prepare(through=through)
+        post_some = partial(_post_some, source, run.week, through, actor, workers)
         posted = 0
-        while count := _post_some(source, run.week, through, actor):
+        for count in shared(post_some, workers=workers):
             posted += count
             progress(f"Installments: {source.name}", posted, posted)
     WeeklyRun.objects.filter(pk=run.week).update(status=WeeklyRun.Status.INSTALLMENTS_POSTED)
 
 
 @money_transaction
-def _post_some(source: InstallmentSource, week: date, through: date, actor: User) -> int:
-    due = source.due(through=through, limit=CHUNK_OF_INSTALLMENTS)
+def _post_some(
+    source: InstallmentSource, week: date, through: date, actor: User, workers: int, worker: int
+) -> int | None:
+    _join_run()
+    due = source.due(through=through, limit=CHUNK_OF_INSTALLMENTS, part=worker, parts=workers)
     if not due:
-        return 0
+        return None
     posted = create_obligations(
         obligations=[installment.obligation for installment in due],
         actor=actor,
@@ -217,36 +228,26 @@ def _settle_accounts(week: date, actor: User, progress: Progress, workers: int) 
         dict(zip(accounts[i : i + CHUNK_OF_ACCOUNTS], numbers[i : i + CHUNK_OF_ACCOUNTS], strict=True))
         for i in range(0, len(accounts), CHUNK_OF_ACCOUNTS)
     ]
+    todo = deque(chunks)
+
+    def settle_next(worker: int) -> int | None:
+        try:
+            chunk = todo.popleft()
+        except IndexError:
+            return None
+        _settle_chunk(numbers=chunk, week=week, actor_id=actor.pk)
+        return len(chunk)
+
     done = 0
     progress("Settling leases", done, len(accounts))
-    for chunk in _each_done(chunks, week, actor.pk, workers):
-        done += len(chunk)
+    for settled in shared(settle_next, workers=min(workers, len(chunks))):
+        done += settled
         progress("Settling leases", done, len(accounts))
-
-
-def _each_done(
-    chunks: Sequence[dict[int, str]], week: date, actor_id: int, workers: int
-) -> Iterator[dict[int, str]]:
-    """Settle the chunks, on this connection or shared among several, and yield each as it is committed."""
-    if workers <= 1 or len(chunks) == 1 or connection.in_atomic_block:
-        for chunk in chunks:
-            _settle_chunk(numbers=chunk, week=week, actor_id=actor_id)
-            yield chunk
-        return
-
-    def settle(chunk: dict[int, str]) -> dict[int, str]:
-        try:
-            _settle_chunk(numbers=chunk, week=week, actor_id=actor_id)
-        finally:
-            connection.close()  # this thread's own
-        return chunk
-
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        yield from pool.map(settle, chunks)
 
 
 @money_transaction
 def _settle_chunk(*, numbers: dict[int, str], week: date, actor_id: int) -> None:
+    _join_run()
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL work_mem = '64MB'")  # a chunk's postings are sorted in memory, not on disk
     lock_accounts(numbers)
@@ -301,12 +302,22 @@ def _run_lock() -> Iterator[None]:
         if not cursor.fetchone()[0]:
             raise RunInProgress
     try:
+        with connection.cursor() as cursor:
+            # A run that was killed may have left a chunk that is just being committed: it ends before we look.
+            cursor.execute("SELECT pg_advisory_lock(%s)", [locks.WEEKLY_RUN_CHUNK])
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [locks.WEEKLY_RUN_CHUNK])
         yield
     finally:
         # After a lost connection there is nothing to unlock: the server has done it.
         if connection.connection is not None and not connection.connection.closed and connection.is_usable():
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [locks.WEEKLY_RUN])
+
+
+def _join_run() -> None:
+    """Let the next run wait until this transaction has ended, whatever becomes of the process it belongs to."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [locks.WEEKLY_RUN_CHUNK])
 
 
 def _silent(step: str, done: int, total: int) -> None:

@@ -41,6 +41,17 @@ def test_due_installments_become_lease_obligations_in_account_order(source):
     assert (due[2].obligation.amount, due[2].obligation.due_on) == (Decimal("70.00"), date(2019, 3, 16))
 
 
+def test_the_parts_of_what_is_due_are_the_whole_and_share_no_account(source):
+    for _ in range(5):
+        make_lease(starts_on=SUNDAY)
+    source.prepare(through=date(2019, 3, 16))
+    whole = source.due(through=date(2019, 3, 16), limit=100)
+    parts = [source.due(through=date(2019, 3, 16), limit=100, part=part, parts=3) for part in range(3)]
+    assert sorted(due.source_id for part in parts for due in part) == sorted(due.source_id for due in whole)
+    accounts = [{due.obligation.account_id for due in part} for part in parts]
+    assert sum(map(len, accounts)) == len(set.union(*accounts)) == 5
+
+
 def test_only_what_is_due_by_that_day_and_no_more_than_asked(source):
     make_lease(starts_on=SUNDAY)
     source.prepare(through=date(2019, 3, 23))
