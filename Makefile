@@ -32,7 +32,7 @@ demo: $(VENV)/.runtime $(VENV)/.pdf ## build everything, make a fleet, run its w
 	@$(MIGRATE)
 	@$(MANAGE) demo
 
-test: lint $(VENV)/.pdf $(VENV)/.browser $(VENV)/.hledger ## everything CI runs: lint, types, layers, migrations, deployment check, tests
+test: lint $(VENV)/.pdf $(VENV)/.browser $(VENV)/.hledger $(VENV)/.redis ## everything CI runs: lint, types, layers, migrations, deployment check, tests
 	$(call heading,migrations run and match the models)
 	@$(DEVELOPMENT) $(MIGRATE)
 	@$(DEVELOPMENT) $(MANAGE) makemigrations --check --dry-run
@@ -59,7 +59,7 @@ format: $(VENV)/.dev ## put code and templates into the house style
 	@$(BIN)/ruff format .
 	@$(BIN)/djlint templates --reformat --quiet || true
 
-test-pg15: $(VENV)/.dev $(VENV)/.pdf $(VENV)/.browser $(VENV)/.hledger ## the tests on this machine's own PostgreSQL, 15 or later
+test-pg15: $(VENV)/.dev $(VENV)/.pdf $(VENV)/.browser $(VENV)/.hledger $(VENV)/.redis ## the tests on this machine's own PostgreSQL, 15 or later
 	@$(BIN)/python -m scripts.test_on_system_postgres -n 2 $(PYTEST_ARGS)
 
 serve: migrate $(VENV)/.pdf ## web on http://127.0.0.1:8000 with worker and beat; PORT=… and HOST=… change that
@@ -68,7 +68,7 @@ serve: migrate $(VENV)/.pdf ## web on http://127.0.0.1:8000 with worker and beat
 bench: $(VENV)/.dev ## every benchmark, one line of JSON each
 	@$(BIN)/python -m benchmarks
 
-soak: $(VENV)/.dev $(VENV)/.pdf $(VENV)/.browser $(VENV)/.hledger ## the slow tests, SOAK=10 times as long, with new random examples
+soak: $(VENV)/.dev $(VENV)/.pdf $(VENV)/.browser $(VENV)/.hledger $(VENV)/.redis ## the slow tests, SOAK=10 times as long, with new random examples
 	@$(DEVELOPMENT) SOAK=$(SOAK) $(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
 
 migrate: $(VENV)/.runtime ## bring the database up to date
@@ -113,4 +113,8 @@ $(VENV)/.browser: $(VENV)/.dev
 
 $(VENV)/.hledger: $(VENV)/.runtime
 	@scripts/setup.sh hledger
+	@touch $@
+
+$(VENV)/.redis: $(VENV)/.runtime
+	@scripts/setup.sh redis
 	@touch $@

@@ -6,7 +6,8 @@ from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
 
-# Groups of (title, icon, model or page, permission). What a user may not see is left out.
+# Groups of (title, icon, model or page, permissions). A page may take an argument: `name:argument`. What a user may
+# not see is left out.
 MENU: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
     (
         "",
@@ -14,6 +15,26 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ("Home", "home", "index", ""),
             ("Weekly run", "play_circle", "ledger_weeklyrun_run", "ledger.run_week"),
             ("Import trips", "upload_file", "ledger_importbatch_upload", "ledger.import_trips"),
+        ),
+    ),
+    (
+        "Desk",
+        (
+            (
+                "Charge an expense",
+                "add_card",
+                "cases_case_start:MISCEXP",
+                "cases.process_case,misc_expenses.add_miscellaneousexpense",
+            ),
+            (
+                "Take a payment",
+                "point_of_sale",
+                "cases_case_start:INTPAY",
+                "cases.process_case,ledger.take_payment",
+            ),
+            ("Void a posting", "undo", "cases_case_start:VOID", "cases.process_case,ledger.void_posting"),
+            ("Cases", "assignment", "cases.case", ""),
+            ("Misc expenses", "request_quote", "misc_expenses.miscellaneousexpense", ""),
         ),
     ),
     (
@@ -49,6 +70,17 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         ),
     ),
     (
+        "Reconciliation",
+        (
+            ("Exceptions", "rule", "recon.reconlog", ""),
+            ("Runs", "sync_alt", "recon.reconjob", ""),
+            ("Reconcile", "play_arrow", "recon_reconjob_start", "recon.run_recon"),
+            ("Matches", "join_inner", "recon.reconmatch", ""),
+            ("Sources", "cloud_download", "recon.reconsource", ""),
+            ("Models", "tune", "recon.reconmodel", ""),
+        ),
+    ),
+    (
         "Reports",
         (
             ("Trial balance", "balance", "ledger_report_trial_balance", "ledger.read_reports"),
@@ -64,7 +96,9 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         (
             ("Files", "inventory_2", "ledger.importbatch", ""),
             ("Parked rows", "pending_actions", "ledger.parkedrow", ""),
-            ("Trips", "local_taxi", "ledger.sourcetransaction", ""),
+            ("Source rows", "local_taxi", "ledger.sourcetransaction", ""),
+            ("Bulk runs", "dynamic_feed", "ledger.journalrun", ""),
+            ("New bulk run", "playlist_add", "ledger_journalrun_start", "ledger.post_batch"),
         ),
     ),
     (
@@ -114,11 +148,14 @@ def _item(request: HttpRequest, title: str, icon: str, target: str, permission: 
 
 def _own_entry(request: HttpRequest) -> bool:
     name = request.resolver_match.url_name if request.resolver_match else ""
-    return any(name == target for _, entries in MENU for _, _, target, _ in entries)
+    return any(name == target.partition(":")[0] for _, entries in MENU for _, _, target, _ in entries)
 
 
-def _page(name: str, user: Any, permission: str) -> str:
-    return reverse(f"admin:{name}") if not permission or user.has_perm(permission) else ""
+def _page(target: str, user: Any, permissions: str) -> str:
+    if permissions and not user.has_perms(permissions.split(",")):
+        return ""
+    name, _, argument = target.partition(":")
+    return reverse(f"admin:{name}", args=[argument] if argument else [])
 
 
 def _list(label: str, request: HttpRequest) -> str:

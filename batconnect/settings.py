@@ -1,5 +1,6 @@
 """Settings, all from the environment (`.env.example` lists them). In production no secret has a default."""
 
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -58,8 +59,11 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "batconnect.common",
     "batconnect.jobs",
+    "batconnect.cases",
     "ledger",
     "leases",
+    "misc_expenses",
+    "recon",
 ]
 
 MIDDLEWARE = [
@@ -153,6 +157,28 @@ STORAGES = {
 LOCAL_DIR = Path(env.str("BATCONNECT_HOME", default=str(BASE_DIR / ".local")))
 MEDIA_ROOT = LOCAL_DIR / "files"
 
+# --- Months that leave the database -----------------------------------------------------------------------
+ARCHIVE_ROOT = Path(env.str("ARCHIVE_ROOT", default=str(LOCAL_DIR / "archive")))
+# Counted back from the newest closed month, that one included.
+SOURCE_MONTHS_KEPT = env.int("SOURCE_MONTHS_KEPT", default=3)
+LEDGER_MONTHS_KEPT = env.int("LEDGER_MONTHS_KEPT", default=12)
+# Days that a month brought back stays, and that the staging tables of a run that ended are kept.
+RESTORED_DAYS_KEPT = env.int("RESTORED_DAYS_KEPT", default=7)
+STAGING_DAYS_KEPT = env.int("STAGING_DAYS_KEPT", default=7)
+
+# --- Cases ------------------------------------------------------------------------------------------------
+CASE_DOCUMENT_MAX_BYTES = env.int("CASE_DOCUMENT_MAX_BYTES", default=10 * 1024 * 1024)
+# A void of more than this, in dollars, needs a second person.
+VOID_APPROVAL_ABOVE = Decimal(env.str("VOID_APPROVAL_ABOVE", default="1000.00"))
+
+# --- Reconciliation -----------------------------------------------------------------------------------------
+# `file_path` over HTTP reads below this folder, and nowhere else.
+RECON_IMPORT_ROOT = Path(env.str("RECON_IMPORT_ROOT", default=str(LOCAL_DIR / "imports")))
+# The hosts that sources may call, and alerts; those of the second list may be inside the house and without TLS.
+RECON_API_HOSTS = env.list("RECON_API_HOSTS", default=[])
+RECON_API_INSIDE_HOSTS: list[str] = env.list("RECON_API_INSIDE_HOSTS", default=[])
+RECON_API_BACKOFF = env.float("RECON_API_BACKOFF", default=0.5)  # seconds, doubled with every try
+
 # --- Security -------------------------------------------------------------------------------------------
 SECURE_PROXY_SSL_HEADER = (
     ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_TLS_PROXY", default=False) else None
@@ -185,11 +211,17 @@ CELERY_ENABLE_UTC = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# Memory that large frames took goes back with the process.
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 100
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # Connections a weekly run may work on at once; 1 keeps it on the caller's own.
 WEEKLY_RUN_WORKERS = env.int("WEEKLY_RUN_WORKERS", default=2)
+# Workers that are asked to share a bulk run, wherever they are: its job's, and others as they are free.
+BATCH_WORKERS = env.int("BATCH_WORKERS", default=2)
+# Files of source rows that come by HTTP; larger ones are loaded on the server (manage.py post_batch --file).
+BATCH_UPLOAD_MAX_BYTES = env.int("BATCH_UPLOAD_MAX_BYTES", default=2 * 1024 * 1024 * 1024)
 
 # --- Logging --------------------------------------------------------------------------------------------
 LOGGING = {

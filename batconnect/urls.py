@@ -6,7 +6,10 @@ from django.views.generic import RedirectView
 
 from batconnect.api import errors
 from batconnect.api.routes import urlpatterns as shared_routes
+from batconnect.cases.api import urlpatterns as case_routes
 from leases.api import urlpatterns as fleet_routes
+from misc_expenses.api import urlpatterns as expense_routes
+from recon.api.urls import urlpatterns as recon_routes
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
@@ -14,6 +17,9 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("ledger/", include("ledger.api.urls")),
     *fleet_routes,
+    *expense_routes,
+    *case_routes,
+    *recon_routes,
     *shared_routes,
     # Last, and not for the admin and its assets: `DEBUG` would answer with a page of its own.
     re_path(r"^(?!admin/|static/)", errors.unknown_route),

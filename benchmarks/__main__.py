@@ -6,7 +6,19 @@ import subprocess
 import sys
 from urllib.parse import urlsplit
 
-BENCHMARKS = ("obligations", "trips", "weekly_run", "dtr_pdf", "expansion", "proofs", "transfers")
+BENCHMARKS = (
+    "obligations",
+    "trips",
+    "weekly_run",
+    "dtr_pdf",
+    "expansion",
+    "proofs",
+    "transfers",
+    "recon_matching",
+    "archives",
+    "bulk",
+    "bulk_ten",
+)
 SCRATCH = f"batconnect_bench_{os.getpid()}"
 
 

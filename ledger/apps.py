@@ -20,6 +20,7 @@ class LedgerConfig(AppConfig):
         "weekly_run": "SELECT, INSERT, UPDATE",
         "txn_source_parent": _INSERT_ONLY,
         "source_row_seen": _INSERT_ONLY,
+        "source_reject": _INSERT_ONLY,
         "trip_total": "SELECT, INSERT, UPDATE (settled_week)",
         "import_batch": "SELECT, INSERT, UPDATE",
         "parked_row": "SELECT, INSERT, UPDATE",
@@ -34,4 +35,18 @@ class LedgerConfig(AppConfig):
         "accounting_month": "SELECT, INSERT, UPDATE",
         "accounting_month_event": _INSERT_ONLY,
         "manual_journal": "SELECT, INSERT, UPDATE",
+        # A run and its shards are planned and noted upon; their states and results are written by the steps.
+        "journal_run": "SELECT, INSERT,"
+        " UPDATE (source_rows, policy_version, floor_date, large, reason, layers, timings, error_code, error)",
+        "journal_run_shard": "SELECT, INSERT,"
+        " UPDATE (source_rows, first_source_id, last_source_id, worker, taken_at, timings)",
+        "journal_run_reject": _INSERT_ONLY,
+        "journal_run_trip_total": "SELECT",
+        "batch_account_total": "SELECT",
+        "journal_shard_total": "SELECT",
+        "je_header_staging": "SELECT",
+        "je_line_staging": "SELECT",
+        "archived_month": "SELECT",
+        "archived_file": "SELECT",
+        "archived_account_total": "SELECT",
     }

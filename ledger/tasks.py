@@ -19,17 +19,20 @@ from batconnect.common.models import User
 from batconnect.common.weeks import local_date
 from batconnect.jobs.progress import Progress
 from batconnect.jobs.services import register_job, start_job
+from ledger.batch_jobs import work_on_batch
 from ledger.selectors.seals import heads
-from ledger.services import partitions, seals, weekly_close
+from ledger.services import archives, partitions, seals, weekly_close
 
 WEEKLY_RUN = "weekly_run"
 INSTALLMENTS = "post_scheduled_installments"
 EARNINGS = "apply_earnings_for_dtr"
 DTR_FILE = "dtr_file"
 SEAL = "seal_ledger"
+ROTATE = "rotate_partitions"
 WAIT_FOR_OTHER_RUN = timedelta(hours=1)
 NOTHING_TO_DO = "Nothing to do: every week that has ended is closed."
 
+__all__ = ["work_on_batch"]  # bulk runs have a module of their own; workers find it through this one
 
 Result = TypeVar("Result")
 
@@ -61,6 +64,12 @@ def seal_ledger() -> str:
 def make_months_ahead() -> int:
     """Every night: see to it that the partitions of the coming months are there."""
     return partitions.make_months_ahead(today=_today())
+
+
+@shared_task(name="ledger.tasks.rotate_partitions")
+def rotate_partitions() -> str:
+    """Every night, after the sealing: start the job that archives the months beyond retention."""
+    return _start_scheduled(ROTATE)
 
 
 def _start_scheduled(kind: str) -> str:
@@ -123,6 +132,15 @@ def _seal_ledger(parameters: dict[str, Any], actor: User, progress: Progress) ->
     return {**sealed.as_dict(), "heads": [str(head) for head in heads()]}
 
 
+def _rotate_partitions(parameters: dict[str, Any], actor: User, progress: Progress) -> dict[str, Any]:
+    rotation = archives.rotate_partitions(
+        today=_today(), actor=actor, dry_run=bool(parameters.get("dry_run", False)), progress=progress
+    )
+    for step in rotation.steps:
+        progress.log(str(step))
+    return rotation.as_dict()
+
+
 def _make_dtr_file(parameters: dict[str, Any], actor: User, progress: Progress) -> dict[str, Any]:
     from ledger.models import DTR
     from ledger.services.dtr_export import make_week_file  # loads Pango: only who prints needs it
@@ -144,3 +162,4 @@ register_job(INSTALLMENTS, _post_installments, "Post scheduled installments")
 register_job(EARNINGS, _apply_earnings, "Apply earnings and make DTRs")
 register_job(DTR_FILE, _make_dtr_file, "DTRs as a file")
 register_job(SEAL, _seal_ledger, "Seal the ledger")
+register_job(ROTATE, _rotate_partitions, "Rotate the partitions")

@@ -2,7 +2,7 @@
 # What the Makefile needs before Python can take over: a virtual environment, and the few system packages that pip
 # cannot bring. Those are installed where we may (root, or sudo without a password, with apt-get), and named where
 # we may not.
-#   setup.sh venv FOLDER [PYTHON]     setup.sh pdf FOLDER     setup.sh browser FOLDER     setup.sh hledger
+#   setup.sh venv FOLDER [PYTHON]     setup.sh pdf FOLDER     setup.sh browser FOLDER     setup.sh hledger | redis
 set -eu
 
 PDF_PACKAGES="libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core"
@@ -117,6 +117,14 @@ ensure_hledger() {
         "again: hledger (Debian, Ubuntu, Fedora, Arch, Homebrew), or see https://hledger.org/install."
 }
 
+# Tests share a run among workers over a broker of their own. Where it is installed, its service is not needed.
+ensure_redis() {
+    command -v redis-server >/dev/null 2>&1 && return
+    install_packages redis-server || true
+    command -v redis-server >/dev/null 2>&1 || fail "Tests of work shared among workers need Redis. Install it, then" \
+        "run make again: redis-server (Debian, Ubuntu), redis (Fedora, Arch, Homebrew)."
+}
+
 action=$1
 shift
 case $action in
@@ -124,5 +132,6 @@ case $action in
     pdf) ensure_pdf "$@" ;;
     browser) ensure_browser "$@" ;;
     hledger) ensure_hledger ;;
+    redis) ensure_redis ;;
     *) fail "setup.sh: what is $action?" ;;
 esac

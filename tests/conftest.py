@@ -173,6 +173,7 @@ def _files_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> None:
     home = tmp_path_factory.mktemp("batconnect")
     settings.LOCAL_DIR = home
     settings.MEDIA_ROOT = home / "files"
+    settings.ARCHIVE_ROOT = home / "archive"
     setting_changed.send(sender=None, setting="MEDIA_ROOT", value=settings.MEDIA_ROOT, enter=True)
 
 

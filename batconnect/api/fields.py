@@ -16,6 +16,7 @@ from batconnect.common.money import LARGEST, BadAmount, parse_amount
 LARGEST_ID = 2**63 - 1
 _DIGITS = re.compile(r"-?[0-9]{1,19}\Z")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
+_MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])\Z")
 SHORTEST_EXPONENT = -2  # writing out 1e-999999999 would take a gigabyte
 MONEY_PATTERN = r"^-?[0-9]{1,12}\.[0-9]{2}$"
 
@@ -71,6 +72,33 @@ class FlagField(serializers.Field):
         if data not in ("true", "false"):
             self.fail("invalid")
         return bool(data == "true")
+
+
+@extend_schema_field({"type": "boolean"})
+class BodyFlagField(serializers.Field):
+    """True or false in a body: a JSON boolean."""
+
+    default_error_messages = {"invalid": "Say true or false."}
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid")
+        return bool(data)
+
+
+@extend_schema_field({"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$", "example": "2019-03"})
+class MonthField(serializers.Field):
+    """`2019-03`, as the month's first day."""
+
+    default_error_messages = {"invalid": "Name a month like 2019-03."}
+
+    def to_internal_value(self, data: Any) -> date:
+        if not (isinstance(data, str) and _MONTH.match(data)) or data.startswith("0000"):
+            self.fail("invalid")
+        return date.fromisoformat(f"{data}-01")
+
+    def to_representation(self, value: date) -> str:
+        return f"{value:%Y-%m}"
 
 
 @extend_schema_field({"type": "string", "pattern": MONEY_PATTERN, "example": "125.00"})

@@ -33,15 +33,24 @@ def once(request: Request, body: Mapping[str, Any], effect: Callable[[], Answer]
 
     Keys are the user's own, and of the path called.
     """
-    key = request.headers.get(HEADER)
+    key = key_of(request)
     if key is None:
-        answer = money_transaction(effect)()
-        return Response(answer.body, status=answer.status)
-    if not _KEY.match(key):
+        return respond(money_transaction(effect)())
+    scope = f"{request.user.pk}:{request.method}:{request.path.rstrip('/')}"
+    return respond(money_transaction(run_once)(scope=scope, key=key, request=body, effect=effect))
+
+
+def key_of(request: Request) -> str | None:
+    """The request's key, if it carries one."""
+    key = request.headers.get(HEADER)
+    if key is not None and not _KEY.match(key):
         raise serializers.ValidationError(
             {HEADER: ["Use 1 to 255 printable ASCII characters without spaces."]}
         )
-    scope = f"{request.user.pk}:{request.method}:{request.path.rstrip('/')}"
-    answer = money_transaction(run_once)(scope=scope, key=key, request=body, effect=effect)
+    return key
+
+
+def respond(answer: Answer) -> Response:
+    """The answer, with the header that tells a repeated one."""
     headers = {REPLAYED: "true"} if answer.replayed else {}
     return Response(answer.body, status=answer.status, headers=headers)

@@ -46,9 +46,15 @@ class ApiView(APIView):
 
     def body(self, serializer_class: type[serializers.Serializer[Any]]) -> dict[str, Any]:
         """The request's JSON, checked; names that the serializer does not know are refused."""
-        serializer = serializer_class(data=self.request.data)
+        return self.checked(serializer_class, cast(dict[str, Any], self.request.data))
+
+    def checked(
+        self, serializer_class: type[serializers.Serializer[Any]], given: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """What came in another way than as JSON, checked as `body` does."""
+        serializer = serializer_class(data=given)
         serializer.is_valid(raise_exception=True)
-        _refuse_unknown(cast(dict[str, Any], self.request.data), serializer)
+        _refuse_unknown(given, serializer)
         return cast(dict[str, Any], serializer.validated_data)
 
 

@@ -20,6 +20,16 @@ def iso_date(text: str) -> date:
         raise ArgumentTypeError(f"{text!r} is not a date; write it like 2019-03-03") from None
 
 
+def iso_month(text: str) -> date:
+    """An argparse type: a month as 2019-03; given as its first day."""
+    try:
+        if len(text) != len("2019-03"):
+            raise ValueError
+        return date.fromisoformat(f"{text}-01")
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is not a month; write it like 2019-03") from None
+
+
 def today_in_new_york() -> date:
     return datetime.now(tz=NEW_YORK).date()
 

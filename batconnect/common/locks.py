@@ -10,3 +10,11 @@ FLEET_IMPORT = 7305110225  # one fleet file at a time
 LEDGER_SEAL = 7305110226  # one block of the ledger is sealed at a time
 JOURNAL_TEMPLATES = 7305110227  # one journal template or override comes into force at a time
 WEEKLY_RUN_CHUNK = 7305110228  # shared by the chunks of a weekly run; the next run waits for them
+
+# Classes of locks by two numbers, which are apart from those above: the second number says of what.
+BATCH_SHARD = 7305110  # a shard of a bulk run is worked on
+BATCH_RUN = 7305111  # a step of a bulk run that takes it as a whole
+BATCH_INDEX = 7305120  # and 1 to 3: a part of its indexes is built
+RECON_SOURCE = 7305130  # a source is reconciled, or decided upon
+ARCHIVES = 7305110230  # shared: archives are read; alone: a month is dropped or restored
+ROTATION = 7305110231  # one rotation of the partitions at a time

@@ -21,3 +21,10 @@ def reserve_numbers(*, prefix: str, year: int, count: int) -> Sequence[str]:
         cursor.execute(_RESERVE, {"prefix": prefix, "year": year, "count": count})
         last = cursor.fetchone()[0]
     return [f"{prefix}-{year}-{value:05}" for value in range(last - count + 1, last + 1)]
+
+
+def reserve_case_number(*, prefix: str) -> str:
+    """The next number of a kind of case, which knows no years: `MISCEXP000001`. Counted as the year 0."""
+    with connection.cursor() as cursor:
+        cursor.execute(_RESERVE, {"prefix": prefix, "year": 0, "count": 1})
+        return f"{prefix}{cursor.fetchone()[0]:06}"

@@ -2,8 +2,7 @@
 
 import pgtrigger
 
-NEVER_DELETED = [
-    pgtrigger.Protect(name="no_delete", operation=pgtrigger.Delete),
+NEVER_TRUNCATED = [
     pgtrigger.Trigger(
         name="no_truncate",
         level=pgtrigger.Statement,
@@ -12,4 +11,5 @@ NEVER_DELETED = [
         func="RAISE EXCEPTION 'TRUNCATE of % is refused: its history must stand', TG_TABLE_NAME;",
     ),
 ]
+NEVER_DELETED = [pgtrigger.Protect(name="no_delete", operation=pgtrigger.Delete), *NEVER_TRUNCATED]
 APPEND_ONLY = [*NEVER_DELETED, pgtrigger.Protect(name="no_update", operation=pgtrigger.Update)]

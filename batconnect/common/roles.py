@@ -32,11 +32,12 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO batconnec
 GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO batconnect_app;
 REVOKE INSERT, UPDATE, DELETE ON django_migrations FROM batconnect_app;
 """
-# What is written through a partitioned table needs no right to its partitions.
+# What is written through a partitioned table needs no right to its partitions; those of a bulk run have none either
+# while they are not attached yet.
 _REVOKE_PARTITIONS = """
 DO $$ DECLARE leaf regclass; BEGIN
-  FOR leaf IN SELECT oid FROM pg_class WHERE relispartition AND relnamespace = 'public'::regnamespace
-                                         AND relkind IN ('r', 'p') LOOP
+  FOR leaf IN SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
+                 AND (relispartition OR relname ~ '^ledger_entry_(header|line)_[0-9]{6}_[0-9]+$') LOOP
     EXECUTE format('REVOKE ALL ON %s FROM batconnect_app', leaf);
   END LOOP;
 END $$

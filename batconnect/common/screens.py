@@ -65,7 +65,7 @@ def list_url(model: type[Model], query: str = "") -> str:
 
 @dataclass(frozen=True)
 class Cell:
-    """One value: where it leads, and how it looks (`money`, `muted`, `strong`, `warn`)."""
+    """One value: where it leads, and how it looks (`money`, `muted`, `strong`, `warn`; `long` for a sentence)."""
 
     text: str
     href: str = ""

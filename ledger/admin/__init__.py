@@ -2,6 +2,7 @@
 
 from . import (
     accounts,
+    bulk_runs,
     chart,
     chart_rules,
     hierarchy,
@@ -20,6 +21,7 @@ from . import (
 
 __all__ = [
     "accounts",
+    "bulk_runs",
     "chart",
     "chart_rules",
     "hierarchy",

@@ -8,11 +8,14 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
+from batconnect.cases.models import Case
+from batconnect.cases.services.access import visible_cases
 from batconnect.common.money import ZERO
 from batconnect.common.screens import Cell, Detail, Table, admin_url, list_url, moment, money_cell
 from batconnect.jobs.models import JobRun
 from batconnect.jobs.services import kind_label
-from ledger.models import DTR, DriverAccount, ManualJournal, ParkedRow, WeeklyRun
+from ledger.models import DTR, DriverAccount, JournalRun, ManualJournal, ParkedRow, WeeklyRun
+from ledger.selectors.batch_standing import failed_runs, waiting_runs
 
 from .report_parts import report_url
 from .weekly_runs import result_figures, week_dtrs
@@ -40,7 +43,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "week_figures": _week_figures(week),
         "week_url": admin_url(week) if week else "",
         "receivables": _receivables(can) if can("ledger.view_ledgerbalance") else [],
-        "attention": _attention(can),
+        "attention": _attention(request.user),
         "run_url": reverse("admin:ledger_weeklyrun_run") if can("ledger.run_week") else "",
         "detail": Detail(title="", tables=tables),
     }
@@ -71,9 +74,15 @@ def _receivables(can: Any) -> list[tuple[str, Cell]]:
     ]
 
 
-def _attention(can: Any) -> list[dict[str, Any]]:
+def _attention(user: Any) -> list[dict[str, Any]]:
     """What waits for a person; each with its list. Nothing waiting is said as well."""
+    can = user.has_perm
     found = []
+    if can("cases.view_case"):
+        waiting = visible_cases(user).filter(status=Case.Status.OPEN)
+        overdue = waiting.filter(due_at__lt=timezone.now()).count()
+        found.append(_waiting("Open cases", waiting.count(), list_url(Case, "status__exact=OPEN")))
+        found.append(_waiting("Overdue cases", overdue, list_url(Case, "whose=overdue")))
     if can("ledger.view_parkedrow"):
         count = ParkedRow.objects.filter(status=ParkedRow.Status.PARKED).count()
         found.append(_waiting("Parked rows", count, list_url(ParkedRow, "status__exact=PARKED")))
@@ -81,6 +90,10 @@ def _attention(can: Any) -> list[dict[str, Any]]:
         since = timezone.now() - RECENT
         failed = JobRun.objects.filter(status=JobRun.Status.FAILED, created_at__gte=since).count()
         found.append(_waiting("Jobs failed in 7 days", failed, list_url(JobRun, "status__exact=FAILED")))
+    if can("ledger.view_journalrun"):
+        stopped, lost = waiting_runs().count(), failed_runs().count()
+        found.append(_waiting("Bulk runs stopped", stopped, list_url(JournalRun, "attention=stopped")))
+        found.append(_waiting("Bulk runs failed in 7 days", lost, list_url(JournalRun, "attention=failed")))
     if can("ledger.approve_journal"):
         journals = ManualJournal.objects.filter(status=ManualJournal.Status.SUBMITTED).count()
         found.append(

@@ -1,4 +1,4 @@
-"""What came in: files of trips, the rows that wait for a person, and the trips themselves."""
+"""What came in: files of trips and of other packs' rows, what is wrong with some, and the source rows themselves."""
 
 import tempfile
 from pathlib import Path
@@ -7,7 +7,9 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.core.files.uploadedfile import UploadedFile
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.widgets import UnfoldAdminFileFieldWidget
@@ -29,15 +31,20 @@ from batconnect.common.screens import (
     money_column,
     text_column,
 )
+from batconnect.exports.download import as_download
 from ledger.models import ImportBatch, ParkedRow, SourceTransaction
 from ledger.services import trips
+from ledger.services.batch_files import import_rejects_table
 from ledger.services.trip_loading import TripImport
 
+from .pack_files import entry_facts, pack_file
 from .posting_parts import link, payment_type
 from .search import AccountSearchAdmin
 
 LARGEST_UPLOAD = 200 * 1024 * 1024
 SHOWN_PARKED = 50
+REJECT_FILES = {"xlsx": "excel", "csv": "csv"}
+TRIPS = "curb"  # the source of trips; other sources are packs
 UPLOAD_HINT = (
     "You see at once what was accepted and what needs a person. Nothing is settled before the weekly run."
 )
@@ -52,6 +59,7 @@ PARTS = (
     "airport_fee",
     "cbd_toll",
 )
+TAKAFUL_PARTS = ("tabarru_amount", "tanahud_amount", "invest_amount", "ujroh_amount", "admin_amount")
 
 
 @admin.display(description="Paid by")
@@ -99,9 +107,26 @@ class ImportBatchAdmin(ReadOnlyAdmin):
         upload = path(
             "upload/", self.admin_site.admin_view(self.upload_view), name="ledger_importbatch_upload"
         )
-        return [upload, *super().get_urls()]
+        rejects = path(
+            "<int:batch_id>/rejects/<str:file_format>/",
+            self.admin_site.admin_view(self.rejects_view),
+            name="ledger_importbatch_rejects",
+        )
+        return [upload, rejects, *super().get_urls()]
+
+    def rejects_view(self, request: HttpRequest, batch_id: int, file_format: str) -> HttpResponseBase:
+        """What was wrong with the values of a pack's file, as a file."""
+        if not (self.has_view_permission(request) or request.user.has_perm("ledger.post_batch")):
+            raise PermissionDenied
+        batch = get_object_or_404(ImportBatch, pk=batch_id)
+        if file_format not in REJECT_FILES:
+            raise Http404
+        name = f"rejects-import-{batch.pk}"
+        return as_download(import_rejects_table(batch), REJECT_FILES[file_format], name)
 
     def detail(self, request: HttpRequest, record: ImportBatch) -> Detail:
+        if record.source != TRIPS:
+            return pack_file(record)
         waiting = ParkedRow.objects.filter(batch=record).order_by("row_number")
         return Detail(
             title=record.file_name,
@@ -188,7 +213,7 @@ def _told(result: TripImport) -> str:
 
 @admin.register(SourceTransaction)
 class SourceTransactionAdmin(AccountSearchAdmin):
-    """Trips as they were loaded."""
+    """Trips, and rows of other packs, as they were loaded."""
 
     list_select_related = ("driver", "medallion")
     list_display = (
@@ -208,32 +233,57 @@ class SourceTransactionAdmin(AccountSearchAdmin):
         )
 
     def detail(self, request: HttpRequest, record: SourceTransaction) -> Detail:
+        is_trip = record.txn_type == "TRIP"
+        kind = payment_type(record.product_code) if is_trip else f"{record.txn_type} {record.product_code}"
+        parts = [(name, getattr(record, name)) for name in (PARTS if is_trip else TAKAFUL_PARTS)]
         return Detail(
-            title=f"Trip {record.source_rowid}",
-            badges=[(payment_type(record.product_code), "info")],
+            title=f"{'Trip' if is_trip else 'Source row'} {record.source_rowid}",
+            badges=[(kind, "info")],
             figures=[("Total", money_cell(record.gross_amount))],
             facts=[
-                ("Started", Cell(moment(record.started_at))),
-                ("Ended", Cell(moment(record.ended_at))),
-                ("Week", Cell(day(record.week))),
-                ("Driver", Cell(str(record.driver), admin_url(record.account))),
-                ("Medallion", Cell(record.medallion.number, link(record.medallion))),
-                ("Vehicle", Cell(str(record.vehicle), link(record.vehicle))),
-                ("Lease", Cell(record.lease.number, link(record.lease))),
+                *(_trip_facts(record) if is_trip else _row_facts(record)),
                 (
                     "File",
                     Cell(f"{record.batch.file_name}, row {record.row_number:,}", admin_url(record.batch)),
                 ),
+                *entry_facts(request, record),
             ],
             tables=[
                 Table(
                     "What it consists of",
                     ["", "#Amount"],
                     [
-                        [Cell(name.replace("_", " ").capitalize()), money_cell(getattr(record, name))]
-                        for name in PARTS
+                        [
+                            Cell(name.removesuffix("_amount").replace("_", " ").capitalize()),
+                            money_cell(amount),
+                        ]
+                        for name, amount in parts
+                        if amount is not None
                     ],
                     footer=[Cell("Total"), money_cell(record.gross_amount)],
                 )
             ],
         )
+
+
+def _trip_facts(trip: SourceTransaction) -> list[tuple[str, Cell]]:
+    # A trip has all of these: the database holds it.
+    assert trip.account and trip.medallion and trip.vehicle and trip.lease, trip
+    return [
+        ("Started", Cell(moment(trip.started_at))),
+        ("Ended", Cell(moment(trip.ended_at))),
+        ("Week", Cell(day(trip.week))),
+        ("Driver", Cell(str(trip.driver), admin_url(trip.account))),
+        ("Medallion", Cell(trip.medallion.number, link(trip.medallion))),
+        ("Vehicle", Cell(str(trip.vehicle), link(trip.vehicle))),
+        ("Lease", Cell(trip.lease.number, link(trip.lease))),
+    ]
+
+
+def _row_facts(row: SourceTransaction) -> list[tuple[str, Cell]]:
+    return [
+        ("Value date", Cell(day(row.bank_value_date))),
+        ("Channel", Cell(row.channel)),
+        ("Currency", Cell(row.currency)),
+        ("Policy", Cell(row.policy_no or "")),
+    ]

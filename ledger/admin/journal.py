@@ -29,7 +29,8 @@ from batconnect.common.screens import (
 )
 from batconnect.common.weeks import local_date
 from ledger.models import DTR, EntryHeader, EntryLine, LedgerPosting, ManualJournal, Origin
-from ledger.selectors.journal import Provenance, entry_numbered, provenance
+from ledger.selectors.archives import MonthIsArchived
+from ledger.selectors.journal import Provenance, entries_of_run, entry_numbered, provenance
 from ledger.selectors.postings import postings_with_reference
 from ledger.services import journals
 from ledger.services.journal_lines import examine, sums_of
@@ -37,6 +38,8 @@ from ledger.services.reasons import LONGEST_REASON
 
 from . import journal_parts as parts
 from .posting_parts import audit_table, link
+
+LONGEST_NUMBER = 18  # digits of a number that fits a key
 
 
 class AccountFilter(TextFilter):
@@ -53,6 +56,20 @@ class AccountFilter(TextFilter):
             entry_id=OuterRef("pk"), je_date=OuterRef("je_date"), account__code=str(self.value()).strip()
         )
         return queryset.filter(Exists(lines))
+
+
+class RunFilter(TextFilter):
+    """Entries that the bulk run of this number brought."""
+
+    title = "bulk run"
+    parameter_name = "run"
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        value = str(self.value() or "").strip()
+        if not value:
+            return queryset
+        is_number = value.isascii() and value.isdigit() and len(value) <= LONGEST_NUMBER
+        return queryset.filter(entries_of_run(int(value) if is_number else 0))
 
 
 class EntryChangeList(QuietChangeList):
@@ -102,7 +119,7 @@ class EntryHeaderAdmin(ReadOnlyAdmin):
         text_column("line_count", "Lines"),
         total,
     )
-    list_filter = (("je_date", RangeDateFilter), ("origin", ChoicesCheckboxFilter), AccountFilter)
+    list_filter = (("je_date", RangeDateFilter), ("origin", ChoicesCheckboxFilter), AccountFilter, RunFilter)
     list_select_related = ("posting",)
     search_fields = ("id",)  # shows the box; get_search_results does the work
     search_help_text = "Number (JE-201903-…, MJ-2019-…), or a posting's reference"
@@ -115,10 +132,26 @@ class EntryHeaderAdmin(ReadOnlyAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        return queryset.filter(_called(term)), False
+        try:
+            return queryset.filter(_called(term)), False
+        except MonthIsArchived as error:
+            messages.warning(request, str(error))
+            return queryset.none(), False
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         return entry_numbered(object_id)
+
+    def change_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return super().change_view(request, *args, **kwargs)
+        except MonthIsArchived as error:
+            return self._told(request, error)
+
+    def _told(self, request: HttpRequest, error: MonthIsArchived) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        messages.error(request, str(error))
+        return HttpResponseRedirect(reverse("admin:ledger_entryheader_changelist"))
 
     def get_urls(self) -> list[URLPattern]:
         reverse_page = path(
@@ -156,7 +189,10 @@ class EntryHeaderAdmin(ReadOnlyAdmin):
         """Show the mirror of an entry, ask why, then submit it for approval."""
         if not request.user.has_perm("ledger.enter_journal"):
             raise PermissionDenied
-        entry = entry_numbered(number)
+        try:
+            entry = entry_numbered(number)
+        except MonthIsArchived as error:
+            return self._told(request, error)
         if entry is None:
             raise Http404
         obstacle = journals.obstacle_to_reversal(entry)
@@ -226,6 +262,7 @@ def _facts(entry: EntryHeader, source: Provenance) -> list[tuple[str, Cell]]:
         ("Happened on", Cell(day(entry.event_on))),
         ("Recorded", Cell(f"{moment(entry.created_at)} by {entry.created_by}")),
         *_origins(entry, source),
+        *_run(source),
     ]
     if entry.template:
         facts.append(("Template", Cell(str(entry.template), link(entry.template))))
@@ -248,7 +285,8 @@ def _origins(entry: EntryHeader, source: Provenance) -> list[tuple[str, Cell]]:
     if source.source_row:
         row = source.source_row
         where = f"{row.batch.file_name}, row {row.row_number:,}"
-        return [("Trip", Cell(str(row), admin_url(row))), ("File", Cell(where, admin_url(row.batch)))]
+        kind = "Trip" if row.txn_type == "TRIP" else "Source row"
+        return [(kind, Cell(str(row), admin_url(row))), ("File", Cell(where, admin_url(row.batch)))]
     if source.dtr_number:
         report = DTR.objects.filter(number=source.dtr_number).only("pk").first()
         return [("DTR", Cell(source.dtr_number, admin_url(report) if report else ""))]
@@ -258,6 +296,15 @@ def _origins(entry: EntryHeader, source: Provenance) -> list[tuple[str, Cell]]:
         reference = [("Reference", Cell(journal.reference))] if journal.reference else []
         return [("Manual journal", Cell(journal.number, admin_url(journal))), approved, *reference]
     return [("Reference", Cell(entry.reference))] if entry.reference else []
+
+
+def _run(source: Provenance) -> list[tuple[str, Cell]]:
+    """The bulk run that brought it, and the rows it was taken with."""
+    if source.shard is None:
+        return []
+    run = source.shard.run
+    rows = f"shard {source.shard.number}, source rows {source.shard.first_source_id} to {source.shard.last_source_id}"
+    return [("Bulk run", Cell(f"Run {run.pk}, {run.pack}", link(run))), ("Taken with", Cell(rows))]
 
 
 def _actions(request: HttpRequest, entry: EntryHeader, source: Provenance) -> list[Action]:

@@ -12,8 +12,9 @@ from batconnect.api.pagination import bounded_time
 from batconnect.common.screens import Cell, Table
 from batconnect.common.transactions import sqlstate
 from batconnect.common.weeks import local_date
-from ledger.models import Account, EntryHeader, EntryLine, LedgerPosting, ManualJournal
+from ledger.models import Account, ArchivedMonth, EntryHeader, EntryLine, LedgerPosting, ManualJournal
 from ledger.selectors.account_balances import account_balances
+from ledger.selectors.archives import is_away
 from ledger.selectors.journal import entries_of_posting, exactly, je_number, lines_of
 from ledger.services.entry_lines import FUND
 from ledger.services.journal_lines import Line, sums_of
@@ -52,6 +53,8 @@ def entry_cell(number: str | None) -> Cell:
 def entry_of(posting: LedgerPosting) -> Cell | None:
     """The link from a posting to its journal entry."""
     found = entries_of_posting(posting).values_list("je_number", flat=True).first()
+    if found is None and is_away(ArchivedMonth.Kind.LEDGER, posting.effective_on):
+        return Cell(f"archived with {posting.effective_on:%Y-%m}")
     return entry_cell(found) if found else None
 
 
@@ -63,7 +66,14 @@ def journal_entry(journal: ManualJournal) -> str | None:
 def lines_of_entry(entry: EntryHeader) -> list[Line]:
     """An entry's lines in the form of lines that are yet to be entered."""
     return [
-        Line(line.account, line.side, exactly(line.amount, line.currency), line.currency_id, line.fund)
+        Line(
+            line.account,
+            line.side,
+            exactly(line.amount, line.currency),
+            line.currency_id,
+            line.fund,
+            line.template_line,
+        )
         for line in lines_of(entry)
     ]
 
@@ -80,20 +90,26 @@ def lines_of_journal(journal: ManualJournal) -> list[Line]:
 
 
 def lines_table(title: str, lines: Sequence[Line], note: str = "") -> Table:
-    """Debits left, credits right, and what each column adds up to; currency and fund only where they say something."""
+    """Debits left, credits right, and what each column adds up to.
+
+    Currency, fund and the template's line only where they say something.
+    """
     by_currency = {line.currency for line in lines} != {"USD"}
     by_fund = {line.fund for line in lines} != {FUND}
-    more = [*(["Currency"] if by_currency else []), *(["Fund"] if by_fund else [])]
+    by_template = any(line.template_line for line in lines)
+    columns = {"Template line": by_template, "Currency": by_currency, "Fund": by_fund}
+    more = [name for name, is_shown in columns.items() if is_shown]
 
-    def extra(currency: str, fund: str) -> list[Cell]:
-        return [*([Cell(currency)] if by_currency else []), *([Cell(fund)] if by_fund else [])]
+    def extra(currency: str, fund: str, template_line: str = "") -> list[Cell]:
+        shown = zip((template_line, currency, fund), columns.values(), strict=True)
+        return [Cell(value) for value, is_shown in shown if is_shown]
 
     rows = [
         [
             Cell(str(number), look="muted"),
             Cell(line.account.code, link(line.account)),
             Cell(line.account.name),
-            *extra(line.currency, line.fund),
+            *extra(line.currency, line.fund, str(line.template_line or "")),
             amount_cell(line.amount if line.side == EntryLine.Side.DR else None),
             amount_cell(line.amount if line.side == EntryLine.Side.CR else None),
         ]

@@ -30,6 +30,7 @@ from batconnect.common.screens import (
 from batconnect.common.weeks import local_date
 from ledger.models import DTR, Category, EntryType, LedgerPosting, WeeklyRun
 from ledger.services import voids
+from ledger.services.void_approval import check_alone
 
 from . import journal_parts, posting_parts
 from .search import AccountSearchAdmin
@@ -151,6 +152,7 @@ class LedgerPostingAdmin(AccountSearchAdmin):
         form = VoidForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             try:
+                check_alone(posting_id)
                 reversal = voids.void_posting(
                     posting_id=posting_id,
                     reason=form.cleaned_data["reason"],

@@ -5,12 +5,13 @@ from decimal import Decimal
 from typing import Any
 
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from batconnect.api.errors import NotFound
 from batconnect.api.idempotency import KEY_PARAMETER, once
+from batconnect.api.schema import Error
 from batconnect.api.views import ApiView, today
 from batconnect.common.idempotency import Answer
 
@@ -52,7 +53,14 @@ class Journal(ApiView):
 class JournalDetail(ApiView):
     permissions = {"GET": "ledger.view_entryheader"}
 
-    @extend_schema(tags=["ledger"], operation_id="show_journal", responses=schemas.JournalAnswer)
+    @extend_schema(
+        tags=["ledger"],
+        operation_id="show_journal",
+        responses={
+            200: schemas.JournalAnswer,
+            409: OpenApiResponse(Error, description="Its month is archived."),
+        },
+    )
     def get(self, request: Request, je_number: str) -> Response:
         """Show an entry of the journal (JE-…), whatever made it, or a manual journal (MJ-…)."""
         if je_number.startswith("MJ-"):

@@ -5,10 +5,11 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from batconnect.api.fields import AmountField, BodyIdField, PositiveAmountField, TextField
+from batconnect.api.fields import AmountField, TextField
 from batconnect.api.pagination import page_schema
 
 from ..models import DTR, Category, EntryType, LedgerBalance, LedgerPosting, PaymentMethod
+from ..payment_data import InterimPaymentRequest as InterimPaymentRequest
 from ..services.voids import LONGEST_REASON
 
 PRIOR_BALANCE = (
@@ -135,39 +136,6 @@ class ReversalAnswer(serializers.Serializer[Any]):
     week = serializers.DateField()
     reversals = Reversal(many=True)
     balance_after = AmountField(help_text="What the driver then owes on this lease; negative is in hand.")
-
-
-class Allocations(serializers.DictField):
-    """At most 500 references in one payment."""
-
-    child = PositiveAmountField()
-    MOST = 500
-
-    def run_child_validation(self, data: Any) -> Any:
-        if len(data) > self.MOST:
-            raise serializers.ValidationError(f"At most {self.MOST} references in one payment.")
-        return super().run_child_validation(data)
-
-
-@extend_schema_serializer(component_name="InterimPayment")
-class InterimPaymentRequest(serializers.Serializer[Any]):
-    driver_id = BodyIdField()
-    lease_id = BodyIdField()
-    total_payment_amount = PositiveAmountField()
-    payment_method = serializers.ChoiceField(choices=PaymentMethod.choices)
-    method_reference = TextField(
-        max_length=60,
-        required=False,
-        allow_blank=True,
-        default="",
-        help_text="Check number or ACH reference.",
-    )
-    allocations = Allocations(
-        required=False,
-        default=dict,
-        help_text="Amount per reference id, as `CATEGORY:REF` where two categories share it. What is not "
-        "allocated goes to open lease items, oldest first; what is then left stays an open credit.",
-    )
 
 
 class ReceiptLine(serializers.Serializer[Any]):

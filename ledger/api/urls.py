@@ -5,7 +5,7 @@ from django.urls.converters import StringConverter
 
 from batconnect.api.routes import route
 
-from . import accounts, dtrs, exports, journal, reports, views
+from . import accounts, batches, dtrs, exports, journal, reports, views
 
 
 class DTRNumber(StringConverter):
@@ -57,6 +57,20 @@ urlpatterns = [
     route("journal/<mj_number:mj_number>/approve", journal.Approve.as_view(), name="ledger-journal-approve"),
     route("journal/<mj_number:mj_number>/reject", journal.Reject.as_view(), name="ledger-journal-reject"),
     route("journal/<je_number:je_number>/reverse", journal.Reverse.as_view(), name="ledger-journal-reverse"),
+    route("batches", batches.Batches.as_view(), name="ledger-batches"),
+    route("batches/<id:run_id>", batches.BatchDetail.as_view(), name="ledger-batch"),
+    route("batches/<id:run_id>/rejects", batches.BatchRejects.as_view(), name="ledger-batch-rejects"),
+    route("batches/<id:run_id>/resume", batches.BatchResume.as_view(), name="ledger-batch-resume"),
+    route("batches/<id:run_id>/reverse", batches.BatchReverse.as_view(), name="ledger-batch-reverse"),
+    route("batches/<id:run_id>/discard", batches.BatchDiscard.as_view(), name="ledger-batch-discard"),
+    route(
+        "batches/uploads/<uuid:upload_id>", batches.BatchUploadDetail.as_view(), name="ledger-batch-upload"
+    ),
+    route(
+        "batches/uploads/<uuid:upload_id>/rejects",
+        batches.BatchUploadRejects.as_view(),
+        name="ledger-batch-upload-rejects",
+    ),
     route("trial-balance", reports.TrialBalance.as_view(), name="ledger-trial-balance"),
     route("summary", reports.Summary.as_view(), name="ledger-summary"),
     route("reports/profit-and-loss", reports.ProfitAndLoss.as_view(), name="ledger-profit-and-loss"),

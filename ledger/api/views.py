@@ -18,6 +18,7 @@ from ..models import DriverAccount, InterimPayment
 from ..selectors import aging, balances, postings
 from ..services.accounts import open_account
 from ..services.payments import apply_interim_payment
+from ..services.void_approval import check_alone
 from ..services.voids import void_posting
 from . import queries, schemas, stubs
 
@@ -73,10 +74,14 @@ class Void(ApiView):
         responses={200: schemas.VoidAnswer},
     )
     def post(self, request: Request, posting_id: UUID) -> Response:
-        """Void a posting: a reversal is posted today, and what it was allocated to is undone."""
+        """Void a posting: a reversal is posted today, and what it was allocated to is undone.
+
+        A large one is refused with `void.needs_approval`: it takes a VOID case and two people.
+        """
         body = self.body(schemas.VoidRequest)
 
         def effect() -> Answer:
+            check_alone(posting_id)
             reversal = void_posting(
                 posting_id=posting_id, reason=body["reason"], actor=self.actor, on=today()
             )

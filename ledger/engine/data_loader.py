@@ -1,4 +1,4 @@
-"""From the bytes of a delimited file to frames of text, a few thousand rows at a time.
+"""From the bytes of a delimited file to frames of text, a few thousand rows at a time; and from a query to a frame.
 
 Only the shape of the file is judged here: encoding, header, number of fields. A file of the wrong shape is
 refused whole, with row and column, for its rows cannot be trusted to be what they seem. What the fields say
@@ -12,6 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import polars as pl
+import psycopg
+from polars.exceptions import PolarsError
+from psycopg.errors import error_from_result
+from psycopg.pq import ExecStatus
 
 from batconnect.common.errors import BatConnectError
 
@@ -68,23 +72,27 @@ class BrokenQuote(FileRefused):
     message = 'Row {row}, column {column}: a quotation mark (") is opened and not closed, or misplaced.'
 
 
-def read_frames(blocks: Iterable[bytes], columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+def read_frames(
+    blocks: Iterable[bytes], columns: Sequence[str], *, optional: Sequence[str] = ()
+) -> Iterator[pl.DataFrame]:
     """Frames of `row_number` and the given columns, as text exactly as it came, in the order of the file.
 
-    The file may have its columns in any order, but has to have these and no others. Holds one block at a
-    time. Raises a FileRefused.
+    The file may have its columns in any order, but has to have these and no others, save the `optional` ones:
+    those that it has come last. Holds one block at a time. Raises a FileRefused.
     """
     header: list[str] | None = None
-    schema = schema_of({ROW_NUMBER: pl.Int64, **dict.fromkeys(columns, pl.String)})
     for first_row, chunk in _whole_lines(blocks):
         text = _decoded(chunk, first_row, header or columns)
-        lines = [(row, line) for row, line in enumerate(text.split("\n"), first_row) if line.strip()]
         if header is None:
-            if not lines:
+            first, first_row, text = _first_line(text, first_row)
+            if not first:
                 continue
-            header = _header(lines.pop(0), columns)
-        if lines:
-            frame = _fields(lines, header, quoted='"' in text).select(*schema)
+            header = _header((first_row - 1, first), columns, optional)
+        frame = _fields(text, first_row, header)
+        if frame.height:
+            expected = [*columns, *(name for name in optional if name in header)]
+            schema = schema_of({ROW_NUMBER: pl.Int64, **dict.fromkeys(expected, pl.String)})
+            frame = frame.select(*schema)
             assert frame.schema == schema, frame.schema
             yield frame
     if header is None:
@@ -94,6 +102,36 @@ def read_frames(blocks: Iterable[bytes], columns: Sequence[str]) -> Iterator[pl.
 def schema_of(columns: Mapping[str, Any]) -> pl.Schema:
     """A schema from names and kinds of columns, where the kinds are a mix of classes and instances."""
     return pl.Schema(columns)
+
+
+def read_query(
+    connection: psycopg.Connection, query: str, parameters: Mapping[str, Any], schema: pl.Schema
+) -> pl.DataFrame:
+    """The rows of a query, whose columns are those of `schema` in their order; decimals are exact.
+
+    By COPY, for nothing brings rows into a frame faster. Nobody else uses the connection meanwhile.
+    """
+    query = psycopg.ClientCursor(connection).mogrify(query, parameters)
+    text = _copied_out(connection, f"COPY ({query}) TO STDOUT (FORMAT csv, ENCODING 'UTF8')".encode())
+    frame = pl.read_csv(text, has_header=False, schema=schema) if text else pl.DataFrame(schema=schema)
+    assert frame.schema == schema, frame.schema
+    return frame
+
+
+def _copied_out(connection: psycopg.Connection, statement: bytes) -> bytes:
+    """What a COPY … TO STDOUT gives. Row by row through psycopg's own Copy takes four times as long."""
+    server = connection.pgconn
+    result = server.exec_(statement)
+    rows: list[bytes] = []
+    if result.status == ExecStatus.COPY_OUT:
+        while (found := server.get_copy_data(0))[0] > 0:
+            rows.append(bytes(found[1]))
+        result = server.get_result() or result
+    if result.status != ExecStatus.COMMAND_OK:
+        raise error_from_result(result)
+    while server.get_result() is not None:
+        pass
+    return b"".join(rows)
 
 
 def shown(value: str) -> str:
@@ -151,11 +189,21 @@ def _column_name(index: int, header: Sequence[str]) -> str:
     return header[index] if index < len(header) else str(index + 1)
 
 
-def _header(line: tuple[int, str], columns: Sequence[str]) -> list[str]:
+def _first_line(text: str, row: int) -> tuple[str, int, str]:
+    """The first line that is not blank, or nothing; the number of the row after it; and the rest."""
+    while text:
+        line, _, text = text.partition("\n")
+        row += 1
+        if line.strip():
+            return line, row, text
+    return "", row, text
+
+
+def _header(line: tuple[int, str], columns: Sequence[str], optional: Sequence[str]) -> list[str]:
     row, text = line
     names = [name.strip() for name in _split_quoted(row, text, columns)] if row == 1 else []
     missing = [name for name in columns if name not in names]
-    unknown = [name for name in names if name not in columns]
+    unknown = [name for name in names if name not in columns and name not in optional]
     twice = sorted({name for name in names if names.count(name) > 1})
     problems = [
         f"{what} {', '.join(shown(name) for name in listed[: len(columns)])}"
@@ -167,17 +215,38 @@ def _header(line: tuple[int, str], columns: Sequence[str]) -> list[str]:
     return names
 
 
-def _fields(lines: list[tuple[int, str]], header: Sequence[str], *, quoted: bool) -> pl.DataFrame:
+def _fields(text: str, first_row: int, header: Sequence[str]) -> pl.DataFrame:
+    """`row_number` and the fields of every line that is not blank."""
+    frame = _plain_fields(text, first_row, header)
+    if frame is not None:
+        return frame
+    lines = [(row, line) for row, line in enumerate(text.split("\n"), first_row) if line.strip()]
     rows = pl.Series(ROW_NUMBER, [row for row, _ in lines], dtype=pl.Int64)
-    if quoted:
-        split = [_split_quoted(row, line, header) for row, line in lines]
-        counts = pl.Series([len(fields) for fields in split])
-        _refuse_ragged(rows, counts, header)
-        return pl.DataFrame(split, schema=dict.fromkeys(header, pl.String), orient="row").with_columns(rows)
-    series = pl.Series("line", [line for _, line in lines], dtype=pl.String)
-    _refuse_ragged(rows, series.str.count_matches(",", literal=True) + 1, header)
-    fields = series.str.split_exact(",", len(header) - 1).struct.rename_fields(list(header))
-    return fields.struct.unnest().with_columns(rows)
+    split = [_split_quoted(row, line, header) for row, line in lines]
+    _refuse_ragged(rows, pl.Series([len(fields) for fields in split], dtype=pl.Int64), header)
+    return pl.DataFrame(split, schema=dict.fromkeys(header, pl.String), orient="row").with_columns(rows)
+
+
+def _plain_fields(text: str, first_row: int, header: Sequence[str]) -> pl.DataFrame | None:
+    """As `_fields`, many times faster, for the usual: no quotation marks, no blank lines, no line of another length.
+
+    Null for the others, which are looked at line by line. Whoever has too many fields makes the library refuse; and
+    where none has, the number of commas tells that none has too few.
+    """
+    lines = text.count("\n") + (not text.endswith("\n"))
+    commas = len(header) - 1
+    if '"' in text or "\n\n" in text or text.startswith("\n") or text.count(",") != lines * commas:
+        return None
+    schema = dict.fromkeys(header, pl.String)
+    try:
+        frame = pl.read_csv(
+            text.encode(), has_header=False, schema=schema, quote_char=None, empty_string_is_null=False
+        )
+    except PolarsError:
+        return None
+    if frame.height != lines:
+        return None
+    return frame.with_columns(pl.int_range(first_row, first_row + lines, dtype=pl.Int64).alias(ROW_NUMBER))
 
 
 def _refuse_ragged(rows: pl.Series, counts: pl.Series, header: Sequence[str]) -> None:

@@ -1,6 +1,8 @@
 """Every table of the ledger. Written by `ledger.services` only; read by anyone through `ledger.selectors`."""
 
 from .accounts import Account, AccountKind, BalanceSnapshot, Currency, GuardedBalance
+from .batches import BatchAccountTotal, JournalRun, JournalShard, RunReject, RunState, RunTripTotal
+from .archives import ArchivedAccountTotal, ArchivedFile, ArchivedMonth
 from .driver_ledger import (
     Category,
     CategoryRank,
@@ -23,7 +25,7 @@ from .journal import (
     SourceRowJournalised,
 )
 from .payments import InterimPayment, PaymentMethod
-from .source import ImportBatch, ParkedRow, SourceRowSeen, SourceTransaction, TripTotal
+from .source import ImportBatch, ParkedRow, SourceReject, SourceRowSeen, SourceTransaction, TripTotal
 from .statements import DTR, DTRPayment, WeeklyRun
 from .templates import (
     JournalTemplate,
@@ -39,7 +41,11 @@ __all__ = [
     "Account",
     "AccountKind",
     "AccountingMonth",
+    "ArchivedAccountTotal",
+    "ArchivedFile",
+    "ArchivedMonth",
     "BalanceSnapshot",
+    "BatchAccountTotal",
     "Category",
     "CategoryRank",
     "Currency",
@@ -52,6 +58,8 @@ __all__ = [
     "GuardedBalance",
     "ImportBatch",
     "InterimPayment",
+    "JournalRun",
+    "JournalShard",
     "JournalTemplate",
     "JournalTemplateControl",
     "JournalTemplateLine",
@@ -66,6 +74,10 @@ __all__ = [
     "ParkedRow",
     "PaymentMethod",
     "ProductAccountMap",
+    "RunReject",
+    "RunState",
+    "RunTripTotal",
+    "SourceReject",
     "SourceRowJournalised",
     "SourceRowSeen",
     "SourceTransaction",

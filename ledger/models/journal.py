@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
-from batconnect.common.protection import APPEND_ONLY, NEVER_DELETED
+from batconnect.common.protection import APPEND_ONLY, NEVER_DELETED, NEVER_TRUNCATED
 
 from .accounts import JOURNAL_MONEY, Account, Currency
 
@@ -92,7 +92,10 @@ class EntryHeader(models.Model):
 
 
 class EntryLine(models.Model):
-    """One side of an entry: DR or CR, an amount above zero."""
+    """One side of an entry: DR or CR, an amount above zero.
+
+    `template_line` is the number of the template's line it was made of; 0 where it came online.
+    """
 
     class Side(models.TextChoices):
         DR = "DR", "Debit"
@@ -119,6 +122,7 @@ class EntryLine(models.Model):
     )
     side = models.CharField(max_length=2, choices=Side.choices)
     amount = models.DecimalField(**JOURNAL_MONEY)
+    template_line = models.SmallIntegerField(db_default=0)
 
     class Meta:
         db_table = "ledger_entry_line"
@@ -144,7 +148,10 @@ class EntryReversal(models.Model):
 
 
 class SourceRowJournalised(models.Model):
-    """That a source transaction has its entry; kept for ever, so that none gets a second. Written by the database."""
+    """That a source transaction has its entry, so that none gets a second. Written by the database.
+
+    Gone only when that entry was reversed: then the row may be journalised again.
+    """
 
     source_id = models.BigIntegerField(primary_key=True)
     entry_id = models.BigIntegerField()
@@ -152,7 +159,7 @@ class SourceRowJournalised(models.Model):
 
     class Meta:
         db_table = "source_row_journalised"
-        triggers = NEVER_DELETED
+        triggers = NEVER_TRUNCATED
 
     def __str__(self) -> str:
         return f"{self.source_id} in {self.entry_id}"

@@ -1,8 +1,10 @@
-"""What came from outside: imported files, source transactions (trips), parked rows, and what trips add up to.
+"""What came from outside: imported files, source transactions, rows not accepted, and what trips add up to.
 
-`SourceTransaction` sits on `txn_source_parent`, partitioned by `txn_month`; its rows never change. What a weekly
-run settles is not the trip row but the `TripTotal` the trip was counted into when it was loaded: one per
-account, week and batch. So settling a week touches a few rows per lease, however many trips it had.
+`SourceTransaction` sits on `txn_source_parent`, partitioned by `txn_month`; its rows never change. Trips that cannot
+be accepted are parked for a person (`ParkedRow`); rows of other packs' files are listed (`SourceReject`), for their
+file to be corrected. What a weekly run settles is not the trip row but the
+`TripTotal` the trip was counted into when it was loaded: one per account, week and batch. So settling a week touches a
+few rows per lease, however many trips it had.
 """
 
 from django.conf import settings
@@ -15,7 +17,12 @@ from .driver_ledger import MONEY, DriverAccount
 
 
 class ImportBatch(models.Model):
-    """One file (or one correction of parked rows) that was loaded, and what became of its rows."""
+    """One file (or one correction of parked rows) that was loaded, and what became of its rows.
+
+    `source` is whose row ids they are: `curb`, or a pack. A pack's file that was refused for its rejects has none
+    accepted. `first_source_id` and `last_source_id` enclose the accepted rows of a pack's file; null without any.
+    `card_earnings` and `taxes` are those of trips, and 0 for other packs.
+    """
 
     source = models.CharField(max_length=20)
     file_name = models.CharField(max_length=255)
@@ -24,6 +31,8 @@ class ImportBatch(models.Model):
     accepted = models.PositiveIntegerField()
     rejected = models.PositiveIntegerField()
     duplicates = models.PositiveIntegerField()
+    first_source_id = models.BigIntegerField(null=True)
+    last_source_id = models.BigIntegerField(null=True)
     card_earnings = models.DecimalField(**MONEY)
     taxes = models.DecimalField(**MONEY)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -39,11 +48,18 @@ class ImportBatch(models.Model):
     def __str__(self) -> str:
         return f"{self.file_name} ({self.accepted} of {self.rows} rows)"
 
+    @property
+    def withheld(self) -> int:
+        """Rows that nothing was wrong with, not loaded because others of their file were rejected."""
+        return self.rows - self.accepted - self.rejected - self.duplicates
+
 
 class SourceTransaction(models.Model):
-    """One accepted source row: for now, one trip of the meter. Times are New York's; amounts are dollars.
+    """One accepted source row: a trip of the meter (`txn_type` TRIP), or a transaction of another pack.
 
-    The database holds that gross is the sum of its components (`chk_taxi_balance`).
+    Trips have the columns from `account` to `cbd_toll`, their times are New York's, their amounts dollars; rows of
+    other packs have none of these. The takaful pack's have those from `policy_no` on. The database holds that, and
+    that gross is the sum of its components (`chk_taxi_balance`, `chk_takaful_balance`).
     """
 
     class PaymentType(models.TextChoices):
@@ -72,36 +88,63 @@ class SourceTransaction(models.Model):
     currency = models.CharField(max_length=3)
     gross_amount = models.DecimalField(max_digits=20, decimal_places=6)
     account = models.ForeignKey(
-        DriverAccount, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="trips"
+        DriverAccount,
+        on_delete=models.PROTECT,
+        null=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="trips",
     )
     driver = models.ForeignKey(
-        "leases.Driver", on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="trips"
+        "leases.Driver",
+        on_delete=models.PROTECT,
+        null=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="trips",
     )
     lease = models.ForeignKey(
-        "leases.Lease", on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="trips"
+        "leases.Lease",
+        on_delete=models.PROTECT,
+        null=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="trips",
     )
     medallion = models.ForeignKey(
         "leases.Medallion",
         on_delete=models.PROTECT,
+        null=True,
         db_constraint=False,
         db_index=False,
         related_name="trips",
     )
     vehicle = models.ForeignKey(
-        "leases.Vehicle", on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="trips"
+        "leases.Vehicle",
+        on_delete=models.PROTECT,
+        null=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="trips",
     )
-    week = models.DateField()
-    started_at = models.DateTimeField()
-    ended_at = models.DateTimeField()
-    fare = models.DecimalField(**MONEY)
-    extras = models.DecimalField(**MONEY)
-    tips = models.DecimalField(**MONEY)
-    tolls = models.DecimalField(**MONEY)
-    mta_tax = models.DecimalField(**MONEY)
-    improvement_surcharge = models.DecimalField(**MONEY)
-    congestion_fee = models.DecimalField(**MONEY)
-    airport_fee = models.DecimalField(**MONEY)
-    cbd_toll = models.DecimalField(**MONEY)
+    week = models.DateField(null=True)
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    fare = models.DecimalField(**MONEY, null=True)
+    extras = models.DecimalField(**MONEY, null=True)
+    tips = models.DecimalField(**MONEY, null=True)
+    tolls = models.DecimalField(**MONEY, null=True)
+    mta_tax = models.DecimalField(**MONEY, null=True)
+    improvement_surcharge = models.DecimalField(**MONEY, null=True)
+    congestion_fee = models.DecimalField(**MONEY, null=True)
+    airport_fee = models.DecimalField(**MONEY, null=True)
+    cbd_toll = models.DecimalField(**MONEY, null=True)
+    policy_no = models.CharField(max_length=40, null=True)
+    tabarru_amount = models.DecimalField(max_digits=20, decimal_places=6, null=True)
+    tanahud_amount = models.DecimalField(max_digits=20, decimal_places=6, null=True)
+    invest_amount = models.DecimalField(max_digits=20, decimal_places=6, null=True)
+    ujroh_amount = models.DecimalField(max_digits=20, decimal_places=6, null=True)
+    admin_amount = models.DecimalField(max_digits=20, decimal_places=6, null=True)
 
     class Meta:
         db_table = "txn_source_parent"
@@ -180,6 +223,30 @@ class ParkedRow(models.Model):
 
     def __str__(self) -> str:
         return f"row {self.row_number}: {self.message}"
+
+
+class SourceReject(models.Model):
+    """What is wrong with one value of a pack's file: row, column, why, and the row as it came.
+
+    A row with two wrong values has two. `row_number` is what a spreadsheet shows, where the header is row 1; in
+    Parquet and frames, which have none, the first row is 1.
+    """
+
+    batch = models.ForeignKey(ImportBatch, on_delete=models.PROTECT, db_index=False, related_name="rejects")
+    row_number = models.PositiveIntegerField()
+    column = models.CharField(max_length=40)
+    code = models.CharField(max_length=40)
+    message = models.CharField(max_length=500)
+    raw = models.JSONField()
+
+    class Meta:
+        db_table = "source_reject"
+        ordering = ["id"]
+        indexes = [models.Index(fields=["batch", "id"], name="source_reject_batch_idx")]
+        triggers = APPEND_ONLY
+
+    def __str__(self) -> str:
+        return f"row {self.row_number}, {self.column}: {self.message}"
 
 
 class TripTotal(models.Model):

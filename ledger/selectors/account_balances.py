@@ -1,8 +1,9 @@
 """What the journal's accounts came to before a period, and what moved in it: the base of every report.
 
-A closed month is read from its snapshot; the lines of the remaining days alone are added up, each stretch of days
-by itself, so that the database leaves every other month's partition unread. Balances are debits minus credits,
-whatever the account's type.
+A closed month is read from its snapshot; the remaining days alone are added up, each stretch of days by itself, so
+that the database leaves every other month's partition unread. Of those days, what came online (batch 0) is read by its
+lines, and what large bulk runs brought by the sums that they keep for each day, account and fund: their lines, of
+which there may be any number, are never read. Balances are debits minus credits, whatever the account's type.
 """
 
 from collections.abc import Iterator, Sequence
@@ -45,13 +46,19 @@ _MOVED_IN_MONTHS = """
 SELECT account_id, fund, 0, debits, credits FROM account_balance_snapshot WHERE month = ANY({months}) {narrowed}
 """
 _OPENING_OF_DAYS = """
-SELECT account_id, fund, sum(CASE side WHEN 'DR' THEN amount ELSE -amount END), 0, 0
-  FROM ledger_entry_line WHERE {days} {narrowed} GROUP BY account_id, fund
+SELECT account_id, fund, sum(debits) - sum(credits), 0, 0 FROM ({moved}) moved GROUP BY account_id, fund
 """
 _MOVED_IN_DAYS = """
-SELECT account_id, fund, 0, coalesce(sum(amount) FILTER (WHERE side = 'DR'), 0),
-       coalesce(sum(amount) FILTER (WHERE side = 'CR'), 0)
-  FROM ledger_entry_line WHERE {days} {narrowed} GROUP BY account_id, fund
+SELECT account_id, fund, 0, sum(debits), sum(credits) FROM ({moved}) moved GROUP BY account_id, fund
+"""
+# Named by its batch, what came online is one partition of each month.
+_MOVED = """
+SELECT account_id, fund, coalesce(sum(amount) FILTER (WHERE side = 'DR'), 0) AS debits,
+       coalesce(sum(amount) FILTER (WHERE side = 'CR'), 0) AS credits
+  FROM ledger_entry_line WHERE {days} AND batch_id = 0 {narrowed} GROUP BY account_id, fund
+ UNION ALL
+SELECT account_id, fund, sum(debits), sum(credits)
+  FROM batch_account_total WHERE {days} {narrowed} GROUP BY account_id, fund
 """
 _BALANCES = """
 SELECT account_id, fund, sum(opening) AS opening, sum(debits) AS debits, sum(credits) AS credits
@@ -208,12 +215,20 @@ def balances_sql(
     if sources.closing_of is not None:
         pieces.append(_CLOSING_OF_MONTH.format(month=_quoted(sources.closing_of), narrowed=narrowed))
     if sources.days_before is not None:
-        pieces.append(_OPENING_OF_DAYS.format(days=sources.days_before.sql(), narrowed=narrowed))
+        pieces.append(_OPENING_OF_DAYS.format(moved=moved_sql(sources.days_before, narrowed)))
     if sources.months:
         listed = ", ".join(_quoted(month) for month in sources.months)
         pieces.append(_MOVED_IN_MONTHS.format(months=f"ARRAY[{listed}]", narrowed=narrowed))
-    pieces += [_MOVED_IN_DAYS.format(days=days.sql(), narrowed=narrowed) for days in sources.days_inside]
+    pieces += [_MOVED_IN_DAYS.format(moved=moved_sql(days, narrowed)) for days in sources.days_inside]
     return _BALANCES.format(pieces=" UNION ALL ".join(pieces))
+
+
+def moved_sql(days: Days, narrowed: str = "") -> str:
+    """SELECT account_id, fund, debits, credits of some days, a row or two for each account and fund.
+
+    `narrowed`: more conditions on account_id and fund, beginning with AND.
+    """
+    return _MOVED.format(days=days.sql(), narrowed=narrowed)
 
 
 def month_of(day: date) -> date:

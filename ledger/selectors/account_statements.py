@@ -1,7 +1,8 @@
 """One account's lines with its running balance: what it began with, each line and what it comes from, its end.
 
 Pages are keyset pages: a line's place is (je_date, entry, line number), and a page is looked for month by month,
-so that neither a long account nor a page far back costs more than the month it lies in.
+so that neither a long account nor a page far back costs more than the month it lies in; and what large bulk runs
+brought, only where they say that it lies (`bulk_lines`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,13 +24,19 @@ from .account_balances import (
     one_moment,
     usable_months,
 )
+from .bulk_lines import moved_on_day, stretches_of_days
 from .trial_balance import check_fund
 
 _LINES = """
 SELECT l.je_date, l.entry_id, l.line_number, l.batch_id, l.fund, l.side, l.amount
   FROM ledger_entry_line l
- WHERE l.account_id = %(account)s AND l.je_date >= %(first)s AND l.je_date <= %(last)s {narrowed}
+ WHERE l.account_id = %(account)s AND {where} {narrowed}
  ORDER BY l.je_date, l.entry_id, l.line_number
+"""
+_DAYS = "l.je_date >= %(first)s AND l.je_date <= %(last)s"
+# What came online, and what bulk runs brought in each of the stretches named.
+_PAGE_OF_LINES = """
+SELECT * FROM ({pieces}) found ORDER BY je_date, entry_id, line_number LIMIT %(limit)s
 """
 # A trip's month is that of the day it happened, which names its partition.
 _WITH_ORIGINS = """
@@ -53,11 +60,12 @@ SELECT l.je_date, l.entry_id, l.line_number, l.fund, l.side, round(l.amount, %(e
   LEFT JOIN driver d ON d.id = coalesce(p.driver_id, s.driver_id)
  ORDER BY l.je_date, l.entry_id, l.line_number
 """
-# What moved on the cursor's own day, up to and including its line.
+# What moved on the cursor's own day, up to and including its line, online.
 _MOVED_ON_DAY = """
 SELECT coalesce(sum(CASE side WHEN 'DR' THEN amount ELSE -amount END), 0)
   FROM ledger_entry_line
- WHERE account_id = %(account)s AND je_date = %(day)s AND (entry_id, line_number) <= (%(entry)s, %(line)s) {narrowed}
+ WHERE account_id = %(account)s AND je_date = %(day)s AND (entry_id, line_number) <= (%(entry)s, %(line)s)
+   AND batch_id = 0 {narrowed}
 """
 
 _COUNT = """
@@ -261,7 +269,9 @@ def _balance_at(account: Account, place: Place, fund: str | None) -> Decimal:
                 "fund": fund,
             },
         )
-        return opening + round(cursor.fetchone()[0], account.currency.exponent)
+        (online,) = cursor.fetchone()
+    bulk = moved_on_day(account.pk, place.je_date, place.entry_id, place.line_number, fund=fund)
+    return opening + round(online + bulk, account.currency.exponent)
 
 
 def _page(
@@ -283,9 +293,10 @@ def _page(
         taken, months = months[:span], months[span:]
         first, last = max(start, taken[0]), min(end, last_day_of(taken[-1]))
         with connection.cursor() as cursor:
+            left = wanted - len(lines)
             cursor.execute(
-                _lines_sql(fund, place, limited=True),
-                {**_parameters(account, first, last, fund, place), "limit": wanted - len(lines)},
+                _page_sql(account, first, last, fund, place, left),
+                {**_parameters(account, first, last, fund, place), "limit": left},
             )
             for row in cursor.fetchall():
                 balance += row[5] if row[4] == "DR" else -row[5]
@@ -305,19 +316,33 @@ def _streamed(
     account: Account, start: date, end: date, fund: str | None, balance: Decimal, size: int
 ) -> Iterator[StatementLine]:
     with connection.chunked_cursor() as cursor:
-        cursor.execute(_lines_sql(fund, None, limited=False), _parameters(account, start, end, fund, None))
+        lines = _LINES.format(where=_DAYS, narrowed=_narrowed(fund))
+        cursor.execute(_WITH_ORIGINS.format(lines=lines), _parameters(account, start, end, fund, None))
         while rows := cursor.fetchmany(size):
             for row in rows:
                 balance += row[5] if row[4] == "DR" else -row[5]
                 yield StatementLine(*[*row, balance])
 
 
-def _lines_sql(fund: str | None, after: Place | None, *, limited: bool) -> str:
+def _page_sql(
+    account: Account, first: date, last: date, fund: str | None, after: Place | None, wanted: int
+) -> str:
     narrowed = _narrowed(fund)
     if after is not None:
         narrowed += " AND (l.je_date, l.entry_id, l.line_number) > (%(day)s, %(entry)s, %(line)s)"
-    lines = _LINES.format(narrowed=narrowed) + ("LIMIT %(limit)s" if limited else "")
-    return _WITH_ORIGINS.format(lines=lines)
+    stretches = stretches_of_days(
+        account.pk,
+        first,
+        last,
+        fund=fund,
+        after=None if after is None else (after.je_date, after.entry_id),
+        lines=wanted,
+    )
+    pieces = [
+        f"({_LINES.format(where=where, narrowed=narrowed)} LIMIT %(limit)s)"
+        for where in [f"{_DAYS} AND l.batch_id = 0", *(stretch.sql() for stretch in stretches)]
+    ]
+    return _WITH_ORIGINS.format(lines=_PAGE_OF_LINES.format(pieces=" UNION ALL ".join(pieces)))
 
 
 def _parameters(

@@ -18,6 +18,7 @@ from batconnect.common.weeks import local_date
 
 from ..models import Account, GuardedBalance
 from .account_balances import account_balances, check_not_archived, one_moment
+from .bulk_lines import moved_from
 
 LAST_DAY = date(9998, 12, 31)  # no entry is dated ahead, so this is now
 LONGEST_CURSOR = 300
@@ -35,7 +36,8 @@ SELECT m.month, (m.month + interval '1 month')::date
 _MONTHS_WITH_SNAPSHOTS = """
 SELECT DISTINCT month FROM account_balance_snapshot WHERE month >= %(first)s AND month <= %(day)s ORDER BY month
 """
-# Nothing is dated ahead of the day it is entered, so what was there at a moment is dated no later than its day.
+# Nothing is dated ahead of the day it is entered, so what was there at a moment is dated no later than its day. What a
+# large bulk run brought was there, all of it, when the run was posted.
 _AT_MOMENT = """
 SELECT coalesce((SELECT sum(closing) FROM account_balance_snapshot
                   WHERE month = %(month)s AND account_id = %(account)s), 0)
@@ -45,20 +47,24 @@ SELECT coalesce((SELECT sum(closing) FROM account_balance_snapshot
            JOIN ledger_entry_header h ON h.id = l.entry_id AND h.je_date = l.je_date AND h.batch_id = l.batch_id
           WHERE l.account_id = %(account)s AND l.je_date >= %(first)s AND l.je_date <= %(day)s
             AND h.je_date >= %(first)s AND h.je_date <= %(day)s AND h.created_at <= %(moment)s
+            AND l.batch_id = 0 AND h.batch_id = 0
+       ), 0)
+     + coalesce((
+         SELECT sum(t.debits) - sum(t.credits)
+           FROM batch_account_total t JOIN journal_run r ON r.id = t.batch_id AND r.posted_at <= %(moment)s
+          WHERE t.account_id = %(account)s AND t.je_date >= %(first)s AND t.je_date <= %(day)s
        ), 0)
 """
-# `last` is what the account has after the first line that is read; null, and it is the balance now less what the
-# lines before moved.
+# Of what came online.
+_MOVED_FROM = """
+SELECT coalesce(sum(CASE side WHEN 'DR' THEN amount ELSE -amount END), 0)
+  FROM ledger_entry_line
+ WHERE account_id = %(account)s AND batch_id = 0 AND entry_id >= %(entry)s
+   AND (entry_id, line_number) >= (%(entry)s, %(line)s)
+"""
+# `balance` is what the account has after the first line that is read.
 _EVENTS = """
-WITH start AS (
-  SELECT coalesce(%(last)s::numeric, %(now)s::numeric - coalesce((
-           SELECT sum(CASE WHEN (l.side = 'DR') = %(debit_normal)s THEN l.amount ELSE -l.amount END)
-             FROM ledger_entry_line l
-            WHERE l.account_id = %(account)s AND l.entry_id >= %(entry)s
-              AND (l.entry_id, l.line_number) >= (%(entry)s, %(line)s)
-         ), 0)) AS balance
-),
-page AS MATERIALIZED (
+WITH page AS MATERIALIZED (
   SELECT l.entry_id, l.line_number, l.je_date, l.batch_id, l.side, l.amount, l.fund,
          CASE WHEN (l.side = 'DR') = %(debit_normal)s THEN l.amount ELSE -l.amount END AS change
     FROM ledger_entry_line l
@@ -68,7 +74,7 @@ page AS MATERIALIZED (
    LIMIT %(limit)s
 )
 SELECT p.entry_id, p.line_number, h.je_number, h.je_date, h.event_on, h.origin, p.side, p.fund, p.amount, p.change,
-       (SELECT balance FROM start) - coalesce(sum(p.change) OVER (
+       %(balance)s::numeric - coalesce(sum(p.change) OVER (
          ORDER BY p.entry_id DESC, p.line_number DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
        ), 0) AS balance_after,
        h.description, h.reference, h.metadata, h.created_at
@@ -120,13 +126,12 @@ def events_of(account: Account, *, limit: int, cursor: str | None = None) -> Eve
     """
     entry, line, last = _read_cursor(account, cursor)
     with one_moment(), connection.cursor() as db:
-        parameters = {
+        parameters: dict[str, Any] = {
             "account": account.pk,
             "debit_normal": account.is_debit_normal,
             "entry": entry,
             "line": line,
-            "last": last,
-            "now": None if last is not None else balance_of(account),
+            "balance": _balance_before(account, entry, line) if last is None else last,
             "limit": limit + 1,
         }
         db.execute(_EVENTS, parameters)
@@ -140,6 +145,17 @@ def events_of(account: Account, *, limit: int, cursor: str | None = None) -> Eve
     if len(rows) <= limit:
         return Events(shown, None)
     return Events(shown, _write_cursor(account, shown[-1]))
+
+
+def _balance_before(account: Account, entry: int, line: int) -> Decimal:
+    """What the account has now, less what the lines from this place on moved, in its normal direction."""
+    now = balance_of(account)
+    if (entry, line) == _NEWEST:
+        return now
+    with connection.cursor() as cursor:
+        cursor.execute(_MOVED_FROM, {"account": account.pk, "entry": entry, "line": line})
+        (online,) = cursor.fetchone()
+    return now - _directed(account, online + moved_from(account.pk, entry, line))
 
 
 def _at_moment(account: Account, moment: datetime) -> Decimal:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from ..models import (
     Account,
@@ -14,12 +14,17 @@ from ..models import (
     EntryHeader,
     EntryLine,
     EntryReversal,
+    JournalRun,
+    JournalShard,
     LedgerPosting,
     ManualJournal,
     Origin,
+    RunState,
     SourceTransaction,
 )
+from ..models.batches import FIRST_BASE, LARGEST_SHARD
 from .account_balances import next_month
+from .archives import check_entries_here
 
 _NUMBER = re.compile(r"JE-([1-9][0-9]{3})(0[1-9]|1[0-2])-([0-9]{1,18})\Z")
 
@@ -32,6 +37,7 @@ class Provenance:
     source_row: SourceTransaction | None = None
     dtr_number: str | None = None
     manual_journal: ManualJournal | None = None
+    shard: JournalShard | None = None
     reverses: str | None = None
     reversed_by: str | None = None
     reversal_waiting: ManualJournal | None = None
@@ -51,7 +57,11 @@ def entries_numbered(number: str) -> QuerySet[EntryHeader]:
 
 
 def entry_numbered(number: str) -> EntryHeader | None:
-    return entries_numbered(number).select_related("template", "created_by").first()
+    """The entry with this number, or None. Raises MonthIsArchived when its month is in files alone."""
+    entry = entries_numbered(number).select_related("template", "created_by").first()
+    if entry is None and (match := _NUMBER.match(number)) and match[1] != "9999":
+        check_entries_here([date(int(match[1]), int(match[2]), 1)])
+    return entry
 
 
 def lines_of(entry: EntryHeader) -> list[EntryLine]:
@@ -91,12 +101,34 @@ def provenance(entry: EntryHeader) -> Provenance:
         manual_journal=ManualJournal.objects.filter(entry_id=entry.pk).first()
         if entry.origin == Origin.MANUAL
         else None,
+        shard=shard_of(entry),
         reverses=je_number(entry.reverses_id, entry.reverses_date)
         if entry.reverses_id and entry.reverses_date
         else None,
         reversed_by=je_number(reversal.reversed_by_id, reversal.reversed_by_date) if reversal else None,
         reversal_waiting=waiting,
     )
+
+
+def shard_of(entry: EntryHeader) -> JournalShard | None:
+    """The shard of a bulk run that brought an entry, with its run; None for one that was entered online."""
+    if entry.pk <= FIRST_BASE:
+        return None
+    shards = JournalShard.objects.select_related("run")
+    return shards.filter(entry_base__lt=entry.pk, entry_base__gte=entry.pk - LARGEST_SHARD).first()
+
+
+def entries_of_run(run_id: int) -> Q:
+    """Which entries a bulk run brought: a partition of their own, or some among the online."""
+    run = JournalRun.objects.filter(pk=run_id, state=RunState.POSTED).first()
+    if run is None:
+        return Q(pk__isnull=True)
+    if run.large:
+        return Q(batch_id=run.pk)
+    found = Q(pk__isnull=True)
+    for base in run.shards.order_by("number").values_list("entry_base", flat=True):
+        found |= Q(batch_id=0, pk__gt=base, pk__lte=base + LARGEST_SHARD)
+    return found
 
 
 def waiting_reversal(entry: EntryHeader) -> ManualJournal | None:

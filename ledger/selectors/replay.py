@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from batconnect.common.errors import BatConnectError
 
 from ..models import Account, DriverAccount
+from .archives import check_whole_ledger
 
 ROWS_AT_ONCE = 2_000
 
@@ -101,10 +102,11 @@ def replay_driver_account(account_id: int) -> Iterator[Event]:
 
 
 def replay_account(code: str) -> Iterator[Event]:
-    """The events of one account of the chart. Raises NoSuchAccount at once."""
+    """The events of one account of the chart. Raises NoSuchAccount and MonthIsArchived at once."""
     account_id = Account.objects.filter(code=code).values_list("pk", flat=True).first()
     if account_id is None:
         raise NoSuchAccount(kind="account of the chart", account=code)
+    check_whole_ledger()
     return _events(JournalEvent, _JOURNAL_EVENTS, account_id)
 
 

@@ -2,11 +2,18 @@
 
 Everything a row says is in its text, but what may rightly change: that a posting became VOIDED follows from its
 reversal, which is sealed itself. The text does not depend on partitions, on the session's settings or on the order
-in which rows were stored, so a block has the same hash wherever its rows lie.
+in which rows were stored, so a block has the same hash wherever its rows lie. A column that came later (`added`) is in
+the text where it says something, and there alone: so what was sealed before it has the hash it had.
+
+Headers and lines are sealed by stretches of their numbers that can no longer be added to: what came online, in the
+order of its sequence (`batch_id` 0 of a seal), and each bulk run by itself, for its numbers are its own and all of it
+came at once (`batch_id` is the run's id, whether it has partitions of its own or went among the online).
 """
 
 import hashlib
 from dataclasses import dataclass
+
+from django.db import connection
 
 from ..models import LedgerSeal
 
@@ -26,11 +33,60 @@ class SealedLog:
     sequence: str
     bounds: str = "{key} > %(after)s AND {key} <= %(through)s"
     batched: bool = False
+    added: str = ""
+    entry: str = ""
 
     @property
-    def where(self) -> str:
-        batch = " AND batch_id = %(batch)s" if self.batched else ""
-        return self.bounds.format(key=self.key) + batch
+    def text(self) -> str:
+        """SQL: the facts of a row as one text."""
+        facts = f"json_build_array({self.facts})::text"
+        if not self.added:
+            return facts
+        return f"CASE {self.added} WHEN 0 THEN {facts} ELSE json_build_array({self.facts}, {self.added})::text END"
+
+    def where(self, stretch: "Stretch") -> str:
+        """SQL: which rows; constants of the stretch, and the parameters `after` and `through`."""
+        bounds = self.bounds.format(key=self.key)
+        if not self.batched:
+            return bounds
+        partition = f"{bounds} AND batch_id = {stretch.partition:d}"
+        if not stretch.blocks:
+            return partition
+        inside = " OR ".join(f"{self.entry} BETWEEN {first:d} AND {last:d}" for first, last in stretch.blocks)
+        return f"{partition} AND ({inside})"
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """What is sealed by itself: 0 for what came online, or a bulk run.
+
+    `partition` is the batch its rows lie in; `blocks` are the first and last numbers of its entries where they lie
+    among others.
+    """
+
+    batch_id: int
+    partition: int
+    blocks: tuple[tuple[int, int], ...] = ()
+
+
+ONLINE = Stretch(0, 0)
+# A run's entries come with it, all at once, so it is sealed to its end.
+_RUNS = """
+SELECT r.id, r.large, array_agg(s.entry_base + 1 ORDER BY s.id), array_agg(s.entry_base + 262144 ORDER BY s.id)
+  FROM journal_run r JOIN journal_run_shard s ON s.run_id = r.id AND s.entries > 0
+ WHERE r.state = 'POSTED'
+ GROUP BY r.id ORDER BY r.id
+"""
+
+
+def stretches_of_runs() -> list[Stretch]:
+    """Of every bulk run that posted something, in the order of their ids."""
+    with connection.cursor() as cursor:
+        cursor.execute(_RUNS)
+        return [
+            Stretch(run, run) if large else Stretch(run, 0, tuple(zip(first, last, strict=True)))
+            for run, large, first, last in cursor.fetchall()
+        ]
 
 
 _UTC = "created_at AT TIME ZONE 'UTC'"
@@ -61,6 +117,7 @@ LOGS = {
         f" {_UTC}, created_by_id",
         sequence="ledger_entry_id_seq",
         batched=True,
+        entry="id",
     ),
     LedgerSeal.Log.LINES: SealedLog(
         table="ledger_entry_line",
@@ -72,17 +129,19 @@ LOGS = {
         bounds=f"{{key}} > %(after)s AND {{key}} <= %(through)s AND entry_id >= %(after)s / {LINES_PER_ENTRY}"
         f" AND entry_id <= %(through)s / {LINES_PER_ENTRY}",
         batched=True,
+        added="template_line",
+        entry="entry_id",
     ),
 }
 
 
-def hashed_rows(log: str, *, limited: bool = False) -> str:
-    """SQL: `key` and `hash` of the rows between %(after)s and %(through)s; the first %(limit)s if `limited`."""
+def hashed_rows(log: str, stretch: Stretch = ONLINE, *, limited: bool = False) -> str:
+    """SQL: `key` and `hash` of a stretch's rows between %(after)s and %(through)s; the first %(limit)s if `limited`."""
     spec = LOGS[LedgerSeal.Log(log)]
     cut = f"ORDER BY {spec.order} LIMIT %(limit)s" if limited else ""
     return f"""
-SELECT {spec.key} AS key, sha256(convert_to(json_build_array({spec.facts})::text, 'UTF8')) AS hash
-  FROM (SELECT * FROM {spec.table} WHERE {spec.where} {cut}) kept
+SELECT {spec.key} AS key, sha256(convert_to({spec.text}, 'UTF8')) AS hash
+  FROM (SELECT * FROM {spec.table} WHERE {spec.where(stretch)} {cut}) kept
 """  # noqa: S608 (constants of this module)
 
 

@@ -16,7 +16,18 @@ from batconnect.common.errors import BatConnectError
 
 from ..models import LedgerSeal
 from .proofs import Proof
-from .sealed_rows import DIGEST, GENESIS, LINES_PER_ENTRY, MARK, MARKS, chained, hashed_rows
+from .sealed_rows import (
+    DIGEST,
+    GENESIS,
+    LINES_PER_ENTRY,
+    MARK,
+    MARKS,
+    ONLINE,
+    Stretch,
+    chained,
+    hashed_rows,
+    stretches_of_runs,
+)
 
 LISTED = 3  # rows that one broken block names
 BROKEN_LISTED = 20  # broken blocks named per log
@@ -104,28 +115,31 @@ def _broken_links(seals: Sequence[Any]) -> Iterator[str]:
 
 
 def _broken_blocks(log: LedgerSeal.Log, seals: Sequence[Any]) -> Iterator[str]:
+    stretches = {stretch.batch_id: stretch for stretch in [ONLINE, *stretches_of_runs()]}
     for batch in sorted({seal.batch_id for seal in seals}):
         of_batch = sorted((seal for seal in seals if seal.batch_id == batch), key=lambda seal: seal.last_key)
-        now = _recomputed(log, batch, [seal.last_key for seal in of_batch])
+        stretch = stretches.get(batch, Stretch(batch, batch))
+        now = _recomputed(log, stretch, [seal.last_key for seal in of_batch])
         after = BEFORE_ALL
         for place, seal in enumerate(of_batch):
             if now.get(place) != (seal.rows, seal.digest, seal.marks_hash):
-                yield _named(log, seal, after)
+                yield _named(log, stretch, seal, after)
             after = seal.last_key
 
 
-def _recomputed(log: LedgerSeal.Log, batch: int, last_keys: list[int]) -> dict[int, tuple[int, str, str]]:
+def _recomputed(
+    log: LedgerSeal.Log, stretch: Stretch, last_keys: list[int]
+) -> dict[int, tuple[int, str, str]]:
     """Rows, digest and hash of the marks, as they are now, of the stretches that end with these keys."""
     query = f"""
 SELECT width_bucket(key - 1, %(last_keys)s::bigint[]) AS place, count(*), {DIGEST},
        encode(sha256({MARKS}), 'hex')
-  FROM ({hashed_rows(log)}) hashed
+  FROM ({hashed_rows(log, stretch)}) hashed
  GROUP BY 1
 """  # noqa: S608 (constants of sealed_rows)
     parameters: dict[str, Any] = {
         "after": BEFORE_ALL,
         "through": last_keys[-1],
-        "batch": batch,
         "last_keys": last_keys,
     }
     with connection.cursor() as cursor:
@@ -133,10 +147,10 @@ SELECT width_bucket(key - 1, %(last_keys)s::bigint[]) AS place, count(*), {DIGES
         return {place: (rows, digest, marks) for place, rows, digest, marks in cursor.fetchall()}
 
 
-def _named(log: LedgerSeal.Log, seal: LedgerSeal, after: int) -> str:
+def _named(log: LedgerSeal.Log, stretch: Stretch, seal: LedgerSeal, after: int) -> str:
     """What is different in one block, by its rows."""
     sealed = Counter(_marks(bytes(seal.marks)))
-    now = Counter(_rows_now(log, seal, after))
+    now = Counter(_rows_now(log, stretch, seal, after))
     gone, come = sealed - now, now - sealed
     gone_keys, come_keys = {key for key, _ in gone}, {key for key, _ in come}
     different = [(key, "was changed") for key in gone_keys & come_keys]
@@ -159,10 +173,12 @@ def _marks(marks: bytes) -> Iterator[tuple[int, bytes]]:
         yield int.from_bytes(marks[start : start + 8], "big", signed=True), marks[start + 8 : start + MARK]
 
 
-def _rows_now(log: LedgerSeal.Log, seal: LedgerSeal, after: int) -> Iterator[tuple[int, bytes]]:
-    query = f"SELECT key, substr(hash, 1, 8) FROM ({hashed_rows(log)}) hashed"  # noqa: S608 (constants)
+def _rows_now(
+    log: LedgerSeal.Log, stretch: Stretch, seal: LedgerSeal, after: int
+) -> Iterator[tuple[int, bytes]]:
+    query = f"SELECT key, substr(hash, 1, 8) FROM ({hashed_rows(log, stretch)}) hashed"  # noqa: S608 (constants)
     with connection.cursor() as cursor:
-        cursor.execute(query, {"after": after, "through": seal.last_key, "batch": seal.batch_id})
+        cursor.execute(query, {"after": after, "through": seal.last_key})
         for key, mark in cursor.fetchall():
             yield key, bytes(mark)
 

@@ -18,7 +18,10 @@ from .errors import LedgerError, Overdrawn, translated
 FREE = ("name", "parent", "active", "overdraft_limit", "metadata")
 FIXED = ("code", "type", "currency", "fund")
 
-_HAS_ENTRIES = "SELECT EXISTS (SELECT FROM ledger_entry_line WHERE account_id = %s)"
+_HAS_ENTRIES = """
+SELECT EXISTS (SELECT FROM ledger_entry_line WHERE account_id = %(account)s)
+    OR EXISTS (SELECT FROM archived_account_total WHERE account_id = %(account)s)
+"""
 
 
 class UnknownChartAccount(LedgerError):
@@ -108,7 +111,7 @@ def change_account(*, account_id: int, values: Mapping[str, Any], actor: User, o
 
 def has_entries(account: Account) -> bool:
     with connection.cursor() as cursor:
-        cursor.execute(_HAS_ENTRIES, [account.pk])
+        cursor.execute(_HAS_ENTRIES, {"account": account.pk})
         return bool(cursor.fetchone()[0])
 
 

@@ -16,6 +16,7 @@ from ledger.engine.engine import Expansion
 from ledger.engine.plain import plain_lines
 
 from ..models import Category
+from ..selectors.archives import check_entries_here
 from .accounting_policy import EVENT_SCHEMA, Policy, current_policy
 from .errors import LedgerError
 
@@ -70,6 +71,8 @@ def _mirrored(columns: Columns) -> dict[str, Any] | None:
         (days,) = cursor.fetchone()
         cursor.execute(_ENTRIES, {"originals": list(originals), "days": days})
         found = cursor.fetchall()
+    if len({original for original, *_ in found}) < len(set(originals)):
+        check_entries_here(days)
     by_original: dict[UUID, list[tuple[Any, ...]]] = {}
     for original, *line in found:
         by_original.setdefault(original, []).append(tuple(line))

@@ -15,6 +15,8 @@ from django.db import DatabaseError
 from batconnect.common.errors import BatConnectError
 from batconnect.common.transactions import sqlstate
 
+from ..selectors.archives import MonthIsArchived
+
 
 class LedgerError(BatConnectError):
     code = "ledger.error"
@@ -65,6 +67,11 @@ class MonthRefused(LedgerError):
     message = "This month can neither close nor reopen now: {reason}."
 
 
+class ArchiveRefused(LedgerError):
+    code, status = "archive.refused", 409
+    message = "This cannot be archived, dropped or brought back now: {reason}."
+
+
 class Refused(LedgerError):
     """A rule held only by the database was broken: a fault of the caller's code, told plainly."""
 
@@ -75,6 +82,17 @@ class Refused(LedgerError):
 _BY_CONSTRAINT: dict[str, type[LedgerError]] = {
     "guarded_balance_not_overdrawn": Overdrawn,
     "ledger_entry_reversal_pkey": AlreadyReversed,
+}
+# By SQLSTATE: what the error's detail says, or its message.
+_BY_DETAIL: dict[str, type[BatConnectError]] = {
+    "BC001": ClosedPeriod,
+    "BC009": ControlAccount,
+    "BC021": MonthIsArchived,
+}
+_BY_REASON: dict[str, type[LedgerError]] = {
+    "BC008": UnsoundEntry,
+    "BC010": MonthRefused,
+    "BC020": ArchiveRefused,
 }
 _KEY = re.compile(r"=\((?P<category>[A-Z_]+), (?P<reference>.*)\) already exists")
 
@@ -91,7 +109,7 @@ def translated() -> Iterator[None]:
         raise raised from error
 
 
-def _translate(error: DatabaseError) -> LedgerError | None:
+def _translate(error: DatabaseError) -> BatConnectError | None:
     diagnostics: Any = getattr(error.__cause__, "diag", None)
     constraint = getattr(diagnostics, "constraint_name", None)
     detail = getattr(diagnostics, "message_detail", None) or ""
@@ -100,18 +118,14 @@ def _translate(error: DatabaseError) -> LedgerError | None:
         key = _KEY.search(detail)
         category, reference = (key["category"], key["reference"]) if key else ("This", "?")
         return DuplicateReference(category=category, reference_id=reference)
-    if state == "BC001":
-        return ClosedPeriod(**json.loads(detail))
+    if state in _BY_DETAIL:
+        return _BY_DETAIL[state](**json.loads(detail))
     if state == "23502" and getattr(diagnostics, "column_name", None) == "driver_id":
         return UnknownAccount()
     if constraint in _BY_CONSTRAINT:
         return _BY_CONSTRAINT[constraint]()
-    if state == "BC008":
-        return UnsoundEntry(reason=diagnostics.message_primary)
-    if state == "BC009":
-        return ControlAccount(**json.loads(detail))
-    if state == "BC010":
-        return MonthRefused(reason=diagnostics.message_primary)
+    if state in _BY_REASON:
+        return _BY_REASON[state](reason=diagnostics.message_primary)
     if state == "22003":
         return AmountTooLarge()
     if state.startswith("BC") or constraint == "ledger_balance_between_zero_and_original":

@@ -79,13 +79,17 @@ class Unbalanced(LedgerError):
 
 @dataclass(frozen=True)
 class Line:
-    """One checked line. `amount` is above zero and has its currency's decimals."""
+    """One checked line. `amount` is above zero and has its currency's decimals.
+
+    `template_line`: the number of the template's line that it was made of, in bulk; else 0.
+    """
 
     account: Account
     side: str
     amount: Decimal
     currency: str
     fund: str
+    template_line: int = 0
 
     @property
     def signed(self) -> Decimal:

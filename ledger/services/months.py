@@ -14,8 +14,9 @@ from batconnect.common.models import User
 from batconnect.common.transactions import money_transaction
 from batconnect.common.weeks import WEEK, sunday_of
 
-from ..models import AccountingMonth, LedgerPosting, MonthEvent, TripTotal, WeeklyRun
+from ..models import AccountingMonth, ArchivedMonth, LedgerPosting, MonthEvent, TripTotal, WeeklyRun
 from ..selectors.account_balances import last_day_of
+from ..selectors.archives import is_away
 from ..selectors.months import closed_through, first_month
 from .errors import ClosedPeriod, LedgerError, translated
 from .reasons import checked_reason
@@ -55,6 +56,11 @@ class MonthOpen(LedgerError):
 class ReopensFirst(LedgerError):
     code, status = "month.reopens_first", 409
     message = "Months reopen in reverse order; {last} was closed last and reopens first."
+
+
+class MonthAway(LedgerError):
+    code, status = "month.archived", 409
+    message = "{month} is archived. Bring it back first (restore_month), then reopen it."
 
 
 _CLOSED_FOR_JOURNALS = """
@@ -105,7 +111,10 @@ def close_month(*, month: date, actor: User, on: date) -> AccountingMonth:
 
 @money_transaction
 def reopen_month(*, month: date, reason: str, actor: User) -> AccountingMonth:
-    """Reopen the month that was closed last; its weeks stay closed. Raises ReasonLength, MonthOpen, ReopensFirst."""
+    """Reopen the month that was closed last; its weeks stay closed.
+
+    Raises ReasonLength, MonthOpen, ReopensFirst, MonthAway.
+    """
     reason = checked_reason(reason)
     obstacle = obstacle_to_reopening(month=month)
     if obstacle:
@@ -151,6 +160,8 @@ def obstacle_to_reopening(*, month: date) -> LedgerError | None:
         return MonthOpen(month=f"{month:%B %Y}")
     if through and through.replace(day=1) != month:
         return ReopensFirst(last=f"{through:%B %Y}")
+    if is_away(ArchivedMonth.Kind.LEDGER, month):
+        return MonthAway(month=f"{month:%B %Y}")
     return None
 
 

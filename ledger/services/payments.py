@@ -63,7 +63,9 @@ NEEDS_REFERENCE = {PaymentMethod.CHECK: "check number", PaymentMethod.ACH: "ACH 
 
 
 @dataclass(frozen=True)
-class _Part:
+class PaymentPart:
+    """What of a payment goes to one charge."""
+
     posting_id: UUID
     category: str
     reference_id: str
@@ -91,12 +93,7 @@ def apply_interim_payment(
     amount = _positive(amount)
     _check_method(method, method_reference)
     account = lock_account(account.pk)
-    items = _charges(account, allocations)
-    parts = _as_asked(items, allocations)
-    asked = total(part.amount for part in parts)
-    if asked > amount:
-        raise AllocatedMoreThanPaid(allocated=asked, amount=amount)
-    parts += _to_lease(items, parts, amount - asked)
+    parts = plan_payment(account=account, amount=amount, allocations=allocations)
 
     (number,) = reserve_numbers(prefix="INTPAY", year=on.year, count=1)
     row = NewPosting(
@@ -137,6 +134,31 @@ def apply_interim_payment(
     return payment
 
 
+def check_payment(
+    *,
+    account: DriverAccount,
+    amount: Decimal,
+    allocations: Mapping[str, Decimal],
+    method: str,
+    method_reference: str = "",
+) -> list[PaymentPart]:
+    """Where a payment would go now; changes nothing. Raises as `apply_interim_payment`."""
+    _check_method(method, method_reference)
+    return plan_payment(account=account, amount=_positive(amount), allocations=allocations)
+
+
+def plan_payment(
+    *, account: DriverAccount, amount: Decimal, allocations: Mapping[str, Decimal]
+) -> list[PaymentPart]:
+    """The parts as the cashier said, then those of the remainder that go to the lease. Raises the errors above."""
+    items = _charges(account, allocations)
+    parts = _as_asked(items, allocations)
+    asked = total(part.amount for part in parts)
+    if asked > amount:
+        raise AllocatedMoreThanPaid(allocated=asked, amount=amount)
+    return parts + _to_lease(items, parts, amount - asked)
+
+
 def _positive(value: Decimal) -> Decimal:
     amount = parse_amount(value)
     if amount <= 0:
@@ -171,8 +193,8 @@ def _charges(account: DriverAccount, named: Iterable[str]) -> Sequence[LedgerBal
     return sorted(found.values(), key=lambda item: (item.due_on, item.created_at, item.reference_id))
 
 
-def _as_asked(items: Sequence[LedgerBalance], allocations: Mapping[str, Decimal]) -> list[_Part]:
-    parts: dict[UUID, _Part] = {}
+def _as_asked(items: Sequence[LedgerBalance], allocations: Mapping[str, Decimal]) -> list[PaymentPart]:
+    parts: dict[UUID, PaymentPart] = {}
     for reference, value in allocations.items():
         asked = _positive(value)
         item = _find(items, reference)
@@ -180,7 +202,7 @@ def _as_asked(items: Sequence[LedgerBalance], allocations: Mapping[str, Decimal]
             raise NamedTwice(reference=reference)
         if asked > item.balance:
             raise OverAllocated(reference=reference, open=item.balance, asked=asked)
-        parts[item.posting_id] = _Part(item.posting_id, item.category, item.reference_id, asked)
+        parts[item.posting_id] = PaymentPart(item.posting_id, item.category, item.reference_id, asked)
     return list(parts.values())
 
 
@@ -196,7 +218,9 @@ def _find(items: Sequence[LedgerBalance], reference: str) -> LedgerBalance:
     return found[0]
 
 
-def _to_lease(items: Sequence[LedgerBalance], parts: Sequence[_Part], remainder: Decimal) -> list[_Part]:
+def _to_lease(
+    items: Sequence[LedgerBalance], parts: Sequence[PaymentPart], remainder: Decimal
+) -> list[PaymentPart]:
     """Spread what the cashier did not place over open LEASE items, oldest first."""
     taken = {part.posting_id: part.amount for part in parts}
     placed = []
@@ -205,6 +229,6 @@ def _to_lease(items: Sequence[LedgerBalance], parts: Sequence[_Part], remainder:
             continue
         share = min(remainder, item.balance - taken.get(item.posting_id, ZERO))
         if share > 0:
-            placed.append(_Part(item.posting_id, item.category, item.reference_id, share))
+            placed.append(PaymentPart(item.posting_id, item.category, item.reference_id, share))
             remainder -= share
     return placed

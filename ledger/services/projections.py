@@ -7,6 +7,7 @@ Compared first, written after; and written is only what differs, in the database
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from django.db import connection
@@ -55,12 +56,15 @@ class Difference:
 
 
 DRIVER_ACCOUNT, OPEN_ITEM, GUARDED, SNAPSHOT = "driver account", "open item", "guarded balance", "snapshot"
+BATCH_TOTAL = "batch total"
 NONE: list[int] = []
+AUDITED = 200  # differing totals of one run that its audit entry names
 
 _COMPARE = """
 SELECT projection, owner_id, name, was, should_be
   FROM ledger_projection_differences(%s::bigint[], %s::int[])
 """
+_COMPARE_BATCHES = "SELECT * FROM ledger_batch_differences()"
 
 
 def rebuild_projections(
@@ -72,9 +76,10 @@ def rebuild_projections(
 ) -> list[Difference]:
     """Compare what follows from the log with the log, put right what differs, and return what did.
 
-    One driver account or one account of the chart, or, with neither, all of both and the month-end snapshots.
-    Each account is a transaction of its own. With `dry_run` nothing is written. Raises UnknownAccount, UnknownCode,
-    and Refused when an open item has no posting: then the log itself was changed.
+    One driver account or one account of the chart, or, with neither, all of both, the totals of bulk runs and the
+    month-end snapshots, which are made of these. Each account, and each run, is a transaction of its own. With
+    `dry_run` nothing is written. Raises UnknownAccount, UnknownCode, and Refused when an open item has no posting:
+    then the log itself was changed.
     """
     drivers, accounts = _scope(driver_account_id, account_code)
     found = _compare(drivers, accounts)
@@ -85,6 +90,7 @@ def rebuild_projections(
             for difference in _rebuild(is_driver=is_driver, owner_id=owner_id, actor=actor)
         ]
     if drivers is None and accounts is None:
+        found += _batch_totals(actor=actor, dry_run=dry_run)
         found += _snapshots(dry_run=dry_run)
     return found
 
@@ -149,6 +155,54 @@ def _difference(
         changed = [key for key in was if was[key] != should_be[key]]
         was, should_be = ({key: row[key] for key in changed} for row in (was, should_be))
     return Difference(projection, owner_id, name, was, should_be)
+
+
+def _batch_totals(*, actor: User, dry_run: bool) -> list[Difference]:
+    """What bulk runs came to by day, and by slice of a shard, against their lines."""
+    found = _compare_batches()
+    if not dry_run:
+        for run_id in sorted({difference.owner_id for difference in found}):
+            _rebuild_batch(
+                run_id, [difference for difference in found if difference.owner_id == run_id], actor=actor
+            )
+        if found and (remaining := _compare_batches()):
+            raise StillDifferent(name=remaining[0].name)
+    return found
+
+
+@money_transaction
+def _rebuild_batch(run_id: int, different: Sequence[Difference], *, actor: User) -> None:
+    with translated(), connection.cursor() as cursor:
+        cursor.execute("INSERT INTO ledger_rebuild_batch (batch_id) VALUES (%s)", [run_id])
+    listed = different[:AUDITED]
+    audit.record(
+        actor=actor,
+        action="projection.rebuilt",
+        subject=f"run:{run_id}",
+        before={row.name: row.was for row in listed},
+        after={**{row.name: row.should_be for row in listed}, "differences": len(different)},
+    )
+
+
+def _compare_batches() -> list[Difference]:
+    with connection.cursor() as cursor:
+        cursor.execute(_COMPARE_BATCHES)
+        return [_batch_difference(*row) for row in cursor.fetchall()]
+
+
+def _batch_difference(
+    run_id: int,
+    shard: int | None,
+    part: int | None,
+    on: date,
+    account: str,
+    fund: str,
+    was: str | None,
+    should_be: str | None,
+) -> Difference:
+    of_shard = "" if shard is None else f", shard {shard}.{part}"
+    name = f"run {run_id}{of_shard}, {on}, account {account}, fund {fund}"
+    return _difference(BATCH_TOTAL, run_id, name, was, should_be)
 
 
 def _snapshots(*, dry_run: bool) -> list[Difference]:

@@ -1,7 +1,8 @@
 """Sealing: closed blocks of the logs hashed into a chain, off the way of whoever posts.
 
 Nobody waits for it. It reads how far the logs' sequences have come, waits until every transaction that was writing
-a log at that moment has ended, and seals up to there: no row can appear below any more (decision 016). A block is a
+a log at that moment has ended, and seals up to there: no row can appear below any more (decision 016). A bulk run that
+is posted is sealed whole: its entries came at once, and none is added to them. A block is a
 transaction of its own, so sealing that was killed goes on where it was. What was sealed is compared by
 `ledger.selectors.seals`.
 """
@@ -18,13 +19,24 @@ from batconnect.common import audit, locks
 from batconnect.common.models import User
 
 from ..models import LedgerSeal
-from ..selectors.sealed_rows import DIGEST, GENESIS, LINES_PER_ENTRY, LOGS, MARKS, chained, hashed_rows
+from ..selectors.sealed_rows import (
+    DIGEST,
+    GENESIS,
+    LINES_PER_ENTRY,
+    LOGS,
+    MARKS,
+    ONLINE,
+    Stretch,
+    chained,
+    hashed_rows,
+    stretches_of_runs,
+)
 from .errors import LedgerError
 
 BLOCK_ROWS = 10_000
 BLOCKS_AT_ONCE = 20  # in one transaction; so that a table without an index on its key is read seldom
 PATIENCE = 600.0  # seconds to wait for whoever was writing when sealing began
-ONLINE = 0
+END = 2**62  # a key above every row's
 
 
 class StillWriting(LedgerError):
@@ -59,8 +71,6 @@ SELECT DISTINCT l.virtualtransaction
          UNION ALL SELECT name::regclass::oid FROM unnest(%s::text[]) AS t(name)
        )
 """
-# Bulk runs come into partitions of their own, whole; where there are none, no partition is read for this.
-_BATCHES = "SELECT DISTINCT batch_id FROM ledger_entry_header WHERE batch_id <> 0 ORDER BY 1"
 
 
 def seal_ledger(*, actor: User, patience: float = PATIENCE) -> Sealed:
@@ -72,8 +82,9 @@ def seal_ledger(*, actor: User, patience: float = PATIENCE) -> Sealed:
     reached[LedgerSeal.Log.LINES] = (reached[LedgerSeal.Log.LINES] + 1) * LINES_PER_ENTRY - 1
     _wait_for_writers(patience)
     sealed = Sealed()
-    for log, batch in _logs_and_batches():
-        while made := _seal_blocks(log, batch, through=reached[log], actor=actor):
+    for log, stretch in _logs_and_stretches():
+        through = reached[log] if stretch == ONLINE else END
+        while made := _seal_blocks(log, stretch, through=through, actor=actor):
             sealed.blocks[log] = sealed.blocks.get(log, 0) + len(made)
             sealed.rows[log] = sealed.rows.get(log, 0) + sum(seal.rows for seal in made)
     if sealed.blocks:
@@ -107,25 +118,23 @@ def _writers(tables: list[str]) -> set[str]:
         return {name for (name,) in cursor.fetchall()}
 
 
-def _logs_and_batches() -> Iterator[tuple[LedgerSeal.Log, int]]:
-    with connection.cursor() as cursor:
-        cursor.execute(_BATCHES)
-        batches = [batch for (batch,) in cursor.fetchall()]
+def _logs_and_stretches() -> Iterator[tuple[LedgerSeal.Log, Stretch]]:
+    runs = stretches_of_runs()
     for log, spec in LOGS.items():
         yield log, ONLINE
         if spec.batched:
-            yield from ((log, batch) for batch in batches)
+            yield from ((log, stretch) for stretch in runs)
 
 
 @transaction.atomic
-def _seal_blocks(log: LedgerSeal.Log, batch: int, *, through: int, actor: User) -> list[LedgerSeal]:
-    """Seal the next blocks of one log and batch; none when all is sealed that far."""
+def _seal_blocks(log: LedgerSeal.Log, stretch: Stretch, *, through: int, actor: User) -> list[LedgerSeal]:
+    """Seal the next blocks of one stretch of a log; none when all is sealed that far."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [locks.LEDGER_SEAL])
         # Asked anew, under the lock: somebody else may be sealing too.
         last = LedgerSeal.objects.filter(log=log).only("block", "chain").order_by("-block").first()
         after = (
-            LedgerSeal.objects.filter(log=log, batch_id=batch)
+            LedgerSeal.objects.filter(log=log, batch_id=stretch.batch_id)
             .order_by("-last_key")
             .values_list("last_key", flat=True)
             .first()
@@ -133,31 +142,30 @@ def _seal_blocks(log: LedgerSeal.Log, batch: int, *, through: int, actor: User) 
         parameters = {
             "after": 0 if after is None else after,
             "through": through,
-            "batch": batch,
             "limit": BLOCK_ROWS * BLOCKS_AT_ONCE,
             "size": BLOCK_ROWS,
         }
-        cursor.execute(_blocks(log), parameters)
+        cursor.execute(_blocks(log, stretch), parameters)
         found = cursor.fetchall()
     number, previous = (last.block, last.chain) if last else (0, GENESIS)
     made = []
     for first_key, last_key, rows, digest, marks in found:
         number += 1
         seal = LedgerSeal(
-            log=log, block=number, batch_id=batch, first_key=first_key, last_key=last_key, rows=rows, digest=digest,
-            marks=bytes(marks), sealed_by=actor,
+            log=log, block=number, batch_id=stretch.batch_id, first_key=first_key, last_key=last_key, rows=rows,
+            digest=digest, marks=bytes(marks), sealed_by=actor,
         )  # fmt: skip
         seal.chain = previous = chained(previous, seal, hashlib.sha256(seal.marks).hexdigest())
         made.append(seal)
     return LedgerSeal.objects.bulk_create(made)
 
 
-def _blocks(log: LedgerSeal.Log) -> str:
+def _blocks(log: LedgerSeal.Log, stretch: Stretch) -> str:
     return f"""
 SELECT min(key), max(key), count(*), {DIGEST}, {MARKS}
   FROM (
     SELECT key, hash, (row_number() OVER (ORDER BY key, hash) - 1) / %(size)s AS part
-      FROM ({hashed_rows(log, limited=True)}) hashed
+      FROM ({hashed_rows(log, stretch, limited=True)}) hashed
   ) parts
  GROUP BY part ORDER BY part
 """  # noqa: S608 (constants of sealed_rows)

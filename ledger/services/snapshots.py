@@ -1,7 +1,7 @@
 """Month-end balances: one row per account and fund for each closed month, so that reports read no old lines.
 
 They are projections. Taken when a month closes, dropped when it reopens, and made again from the lines at any
-time; months whose lines were archived are the one exception, and are believed.
+time; those of archived months from the totals that were recorded with their lines.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,12 +14,13 @@ from django.db import connection
 from batconnect.common import audit
 from batconnect.common.transactions import money_transaction
 
-from ..models import Account, AccountingMonth, BalanceSnapshot
+from ..models import Account, AccountingMonth, ArchivedAccountTotal, ArchivedMonth, BalanceSnapshot
 from ..selectors.account_balances import (
     DAY,
     Days,
     balances_sql,
     last_day_of,
+    moved_sql,
     next_month,
     sources_of,
     usable_months,
@@ -34,12 +35,7 @@ _TAKE = """
 INSERT INTO account_balance_snapshot (month, account_id, fund, opening, debits, credits, closing)
 SELECT {month}::date, account_id, fund, opening, debits, credits, opening + debits - credits FROM ({balances}) b
 """
-_MOVED = """
-SELECT account_id, fund, coalesce(sum(amount) FILTER (WHERE side = 'DR'), 0),
-       coalesce(sum(amount) FILTER (WHERE side = 'CR'), 0)
-  FROM ledger_entry_line WHERE {days} GROUP BY account_id, fund
-"""
-_HAS_LINES = "SELECT to_regclass('ledger_entry_line_' || to_char(%s::date, 'YYYYMM')) IS NOT NULL"
+_MOVED = "SELECT account_id, fund, sum(debits), sum(credits) FROM ({moved}) moved GROUP BY account_id, fund"
 
 Key = tuple[int, str]  # account id, fund
 Figures = tuple[Decimal, Decimal, Decimal, Decimal]  # opening, debits, credits, closing
@@ -93,7 +89,7 @@ def rebuild_snapshots(*, write: bool = True) -> list[SnapshotDifference]:
     """Compare the snapshots with the lines, put right what differs, and return what did.
 
     With `write=False` only compare. What was put right is in the audit trail. Rows of months that are not closed
-    should not be there. A month whose lines are archived is believed as it stands.
+    should not be there. Of an archived month, the totals recorded with its lines are counted.
     """
     with connection.cursor() as cursor:
         cursor.execute(_LOCK_CALENDAR)
@@ -131,15 +127,12 @@ def _wrong_rows() -> Iterator[SnapshotDifference]:
     counted_through: date | None = None
     for month in _closed_months():
         stored = _stored(month)
-        if _is_archived(month, stored):
-            computed = stored
-        else:
-            # What lies between the closed months, or before the first; as a rule there is nothing.
-            first = counted_through + DAY if counted_through else None
-            if first is None or first < month:
-                for key, (debits, credits) in _moved(Days(first, month - DAY)).items():
-                    balances[key] = balances.get(key, ZERO) + debits - credits
-            computed = _expected(balances, _moved(Days(month, last_day_of(month))))
+        # What lies between the closed months, or before the first; as a rule there is nothing.
+        first = counted_through + DAY if counted_through else None
+        if first is None or first < month:
+            for key, (debits, credits) in _moved(Days(first, month - DAY)).items():
+                balances[key] = balances.get(key, ZERO) + debits - credits
+        computed = _expected(balances, _archived(month) or _moved(Days(month, last_day_of(month))))
         for key in sorted(stored.keys() | computed.keys(), key=lambda key: (codes[key[0]], key[1])):
             if stored.get(key) != computed.get(key):
                 yield SnapshotDifference(month, codes[key[0]], key[1], stored.get(key), computed.get(key))
@@ -160,7 +153,7 @@ def _expected(
 
 def _moved(days: Days) -> dict[Key, tuple[Decimal, Decimal]]:
     with connection.cursor() as cursor:
-        cursor.execute(_MOVED.format(days=days.sql()))
+        cursor.execute(_MOVED.format(moved=moved_sql(days)))
         return {(account_id, fund): (debits, credits) for account_id, fund, debits, credits in cursor}
 
 
@@ -172,13 +165,15 @@ def _figures(row: BalanceSnapshot) -> Figures:
     return row.opening, row.debits, row.credits, row.closing
 
 
-def _is_archived(month: date, stored: Mapping[Key, Figures]) -> bool:
-    """Whether something moved in a month that has no lines any more."""
-    if not any(debits or credits for _, debits, credits, _ in stored.values()):
-        return False
-    with connection.cursor() as cursor:
-        cursor.execute(_HAS_LINES, [month])
-        return not cursor.fetchone()[0]
+def _archived(month: date) -> dict[Key, tuple[Decimal, Decimal]]:
+    """What moved in a month whose lines were archived, as it was recorded with them; empty for other months."""
+    rows = ArchivedAccountTotal.objects.filter(
+        archive__kind=ArchivedMonth.Kind.LEDGER,
+        archive__month=month,
+        archive__dropped_at__isnull=False,
+        archive__restored_at__isnull=True,
+    )
+    return {(row.account_id, row.fund): (row.debits, row.credits) for row in rows}
 
 
 def _put_right(found: SnapshotDifference, account_id: int) -> None:

@@ -57,11 +57,15 @@ class Outcome:
 
 
 class TripLoad:
-    """One batch being loaded. Call `take` for every frame, then `finish`, all in one transaction."""
+    """One batch being loaded. Call `take` for every frame, then `finish`, all in one transaction.
 
-    def __init__(self, *, file_name: str, actor: User) -> None:
+    Without `journalise` the trips get no entries now; a bulk run enters them later, and only then do they settle.
+    """
+
+    def __init__(self, *, file_name: str, actor: User, journalise: bool = True) -> None:
         trip_tables.lock_source()
         self._actor = actor
+        self._journalise = journalise
         self._window = trip_tables.window()
         self._in_file = trips.IDENTITY.to_frame()
         self._totals: list[pl.DataFrame] = []
@@ -170,13 +174,14 @@ class TripLoad:
         trip_tables.ensure_months(accepted["txn_month"])
         stored = accepted.with_columns(pl.col(ROW_NUMBER).replace(row_numbers)) if row_numbers else accepted
         trip_tables.copy_into("txn_source_parent", _source_rows(stored, self.batch.pk))
-        self._journalised.append(journalise(accepted, actor_id=self._actor.pk))
+        if self._journalise:
+            self._journalised.append(journalise(accepted, actor_id=self._actor.pk))
         trip_tables.copy_into(
             "source_row_seen",
             accepted.select(
                 pl.lit(trip_tables.SOURCE).alias("source"),
                 pl.col("rowid").alias("source_rowid"),
-                _bytea("row_hash").alias("figures_hash"),
+                trip_tables.bytea("row_hash").alias("figures_hash"),
                 pl.col("id").alias("transaction_id"),
             ),
         )
@@ -203,7 +208,7 @@ class TripLoad:
                 "reason",
                 "message",
                 pl.Series("raw", raw, dtype=pl.String),
-                _bytea("row_hash").alias("raw_hash"),
+                trip_tables.bytea("row_hash").alias("raw_hash"),
                 pl.lit(ParkedRow.Status.PARKED.value).alias("status"),
                 pl.lit("").alias("note"),
                 pl.lit(now.isoformat()).alias("created_at"),
@@ -249,10 +254,6 @@ def _source_rows(accepted: pl.DataFrame, batch_id: int) -> pl.DataFrame:
         "ended_at",
         *trips.AMOUNTS.values(),
     )
-
-
-def _bytea(column: str) -> pl.Expr:
-    return pl.format("\\x{}", pl.col(column).bin.encode("hex"))
 
 
 def _sum(totals: pl.DataFrame, column: str) -> Decimal:

@@ -11,8 +11,10 @@ from ledger.engine.trip_leases import ADDITIONAL, ASSIGNMENTS, CABS, DRIVERS, LE
 from ledger.engine.trips import PARKED, SEEN, Window
 
 from .accounts import open_account
+from .errors import translated
 
 SOURCE = "curb"
+BLOCK_ATTEMPTS = 3
 
 # One load per source at a time: a second one waits, and then finds the first one's rows.
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('import:' || %s, 0))"
@@ -41,6 +43,9 @@ _ASSIGNMENTS = """
 SELECT medallion_id, vehicle_id, started_at AT TIME ZONE 'UTC', ended_at AT TIME ZONE 'UTC'
   FROM vehicle_assignment WHERE medallion_id = ANY(%s)
 """
+_TAKE_BLOCK = """
+SELECT min(id), max(id) FROM (SELECT nextval('txn_source_id_seq') AS id FROM generate_series(1, %s)) AS taken
+"""
 _TAKE_IDS = "SELECT nextval('txn_source_id_seq') FROM generate_series(1, %s)"
 _ENSURE_MONTH = "SELECT ensure_txn_source_month(%s)"
 
@@ -57,17 +62,17 @@ UPDATE parked_row p SET reason = n.reason, message = n.message
 """
 
 
-def lock_source() -> None:
-    """Hold the right to load trips until the transaction ends."""
-    _execute(_LOCK, [SOURCE])
+def lock_source(source: str = SOURCE) -> None:
+    """Hold the right to load rows of a source until the transaction ends."""
+    _execute(_LOCK, [source])
 
 
 def window() -> Window:
     return Window(*_execute(_WINDOW, [])[0])
 
 
-def seen_rows(rowids: list[str]) -> pl.DataFrame:
-    return _frame(SEEN, _SEEN, [SOURCE, rowids])
+def seen_rows(rowids: list[str], source: str = SOURCE) -> pl.DataFrame:
+    return _frame(SEEN, _SEEN, [source, rowids])
 
 
 def parked_rows(rowids: list[str]) -> pl.DataFrame:
@@ -101,13 +106,19 @@ def references(*, cabs: list[str], drivers: list[str]) -> References:
 
 
 def take_transaction_ids(count: int) -> pl.Series:
-    """New ids for source transactions, in one go; never given out again."""
+    """New ids for source transactions, in one go; never given out again. One block, unless others draw all the time."""
+    for _ in range(BLOCK_ATTEMPTS if count else 0):
+        first, last = _execute(_TAKE_BLOCK, [count])[0]
+        if last - first + 1 == count:
+            return pl.int_range(first, last + 1, dtype=pl.Int64, eager=True).alias("id")
     return pl.Series("id", [number for (number,) in _execute(_TAKE_IDS, [count])], dtype=pl.Int64)
 
 
 def ensure_months(months: pl.Series) -> None:
+    """Raises MonthIsArchived when rows of one of these months are in files alone."""
     for month in months.unique().sort():
-        _execute(_ENSURE_MONTH, [month])
+        with translated():
+            _execute(_ENSURE_MONTH, [month])
 
 
 def copy_into(table: str, frame: pl.DataFrame) -> None:
@@ -124,6 +135,10 @@ def copy_into(table: str, frame: pl.DataFrame) -> None:
     ).write_csv(include_header=False, datetime_format="%Y-%m-%d %H:%M:%S+00")
     with connection.cursor() as cursor, cursor.cursor.copy(statement) as copy:
         copy.write(text)
+
+
+def bytea(column: str) -> pl.Expr:
+    return pl.format("\\x{}", pl.col(column).bin.encode("hex"))
 
 
 def resolve_parked(*, ids: Sequence[int], transaction_ids: Sequence[int], actor_id: int) -> None:

@@ -30,11 +30,12 @@ class FileUnreadable(BatConnectError):
     message = "{path} cannot be read: {problem}. Give the path of a CSV file."
 
 
-def import_trips(*, path: Path, actor: User, file_name: str = "") -> TripImport:
+def import_trips(*, path: Path, actor: User, file_name: str = "", journalise: bool = True) -> TripImport:
     """Load the trips of a file that were not loaded before, and park the rows that cannot be accepted.
 
-    `file_name` is what the file was called where it came from, when that is not its path. Importing the same
-    file again changes nothing; two imports at once end as one.
+    `file_name` is what the file was called where it came from, when that is not its path. Without `journalise` the
+    trips wait for a bulk run to enter them, and do not settle before. Importing the same file again changes
+    nothing; two imports at once end as one.
     Raises FileUnreadable, and a FileRefused when the file is not of CURB's shape; then nothing is written.
     """
     try:
@@ -44,14 +45,15 @@ def import_trips(*, path: Path, actor: User, file_name: str = "") -> TripImport:
     with file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise FileUnreadable(path=path, problem="not an ordinary file")
-        return _load(file=file, file_name=file_name or path.name, actor=actor)
+        return _load(file=file, file_name=file_name or path.name, actor=actor, journalise=journalise)
 
 
 @money_transaction
-def _load(*, file: BinaryIO, file_name: str, actor: User) -> TripImport:
+def _load(*, file: BinaryIO, file_name: str, actor: User, journalise: bool) -> TripImport:
     file.seek(0)  # for the attempt after a deadlock
     digest = hashlib.sha256()
-    load = TripLoad(file_name=file_name.encode("utf-8", "replace").decode()[:LONGEST_NAME], actor=actor)
+    name = file_name.encode("utf-8", "replace").decode()[:LONGEST_NAME]
+    load = TripLoad(file_name=name, actor=actor, journalise=journalise)
     for frame in read_frames(_blocks(file, digest), COLUMNS):
         load.take(frame)
     return load.finish(sha256=digest.hexdigest())

@@ -15,7 +15,7 @@ from batconnect.common.weeks import check_sunday
 from ..models import DTR, Category, DriverAccount, LedgerBalance, LedgerPosting, TripTotal, WeeklyRun
 from .accounts import lock_accounts
 from .allocations import Pair, allocate_pairs, undo_allocations
-from .errors import LedgerError
+from .errors import LedgerError, translated
 from .obligations import CHARGEABLE, Obligation, check_obligation
 from .postings import NewPosting, insert_postings
 
@@ -134,7 +134,7 @@ def replace_posting(
     old = _lock_postings([posting_id], also=[account.pk] if account else [])[0]
     if old.category not in CHARGEABLE:
         raise NotReplaceable(category=old.category)
-    _refuse_unvoidable(old)
+    refuse_unvoidable(old)
     if components is None and old.components:
         if amount != old.amount:
             raise PartsMissing(reference_id=old.reference_id, parts=", ".join(old.components))
@@ -185,7 +185,8 @@ def reverse_settlement(
     settled = standing_settlement(account=account, week=week)
     reversals = [_void(posting, reason=reason, actor=actor, on=on)[0] for posting in settled.postings]
     totals = [total.pk for total in settled.totals]
-    TripTotal.objects.filter(pk__in=totals).update(settled_week=None)
+    with translated():
+        TripTotal.objects.filter(pk__in=totals).update(settled_week=None)
     audit.record(
         actor=actor,
         action="settlement.reversed",
@@ -244,7 +245,7 @@ def _void(
     posting: LedgerPosting, *, reason: str, actor: User, on: date, accounting_date: date | None = None
 ) -> tuple[LedgerPosting, list[Pair]]:
     """Reverse one posting whose account is locked; returns the reversal and the allocations that were undone."""
-    _refuse_unvoidable(posting)
+    refuse_unvoidable(posting)
     balance_before = DriverAccount.objects.values_list("balance", flat=True).get(pk=posting.account_id)
     undone = undo_allocations(
         account_id=posting.account_id, posting_id=posting.pk, on=accounting_date or on, actor_id=actor.pk
@@ -287,7 +288,8 @@ def _void(
     return LedgerPosting.objects.get(pk=posted.posting_id), undone
 
 
-def _refuse_unvoidable(posting: LedgerPosting) -> None:
+def refuse_unvoidable(posting: LedgerPosting) -> None:
+    """Raises IsReversal, AlreadyVoided, PayoutPaid."""
     if posting.reversal_for_id:
         raise IsReversal(reference_id=posting.reference_id)
     if posting.status == LedgerPosting.Status.VOIDED:

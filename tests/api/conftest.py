@@ -17,6 +17,7 @@ READ = (
     "ledger.read_reports",
 )
 ACCOUNTS = ("ledger.view_account", "ledger.open_account")
+BATCHES = ("ledger.view_journalrun", "ledger.post_batch", "ledger.reverse_batch")
 WRITE = ("ledger.void_posting", "ledger.take_payment", "ledger.reverse_settlement")
 FLEET = ("leases.view_driver", "leases.view_medallion", "leases.view_vehicle", "leases.view_lease")
 

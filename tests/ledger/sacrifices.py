@@ -70,7 +70,10 @@ class Sacrifices:
     def run(
         self, url: str, *command: str, at: Point | None = None, deed: str = "kill", where: str = ""
     ) -> Outcome:
-        """Run a command (or `seed`) on a database of the environment's server; at `at`, do the deed (`_DEEDS`)."""
+        """Run a command, `seed`, or `call` a function by its path, on a database of the environment's server.
+
+        At `at`, do the deed (`_DEEDS`).
+        """
         assert self._process.stdin is not None and self._process.stdout is not None
         order = {"database": urlsplit(url).path.lstrip("/"), "command": command, "deed": deed, "where": where}
         point = at and {"statement": at.statement, "occurrence": at.occurrence, "when": at.when}
@@ -142,6 +145,7 @@ def _carry_out(order: Mapping[str, Any]) -> dict[str, Any]:
     from django.core.management import call_command
     from django.db import connections
     from django.db.backends.signals import connection_created
+    from django.utils.module_loading import import_string
 
     from ledger.services import trips, weekly_close
     from tests.ledger import small_fleet
@@ -157,6 +161,8 @@ def _carry_out(order: Mapping[str, Any]) -> dict[str, Any]:
     try:
         if name == "seed":
             small_fleet.seed(*map(int, arguments))
+        elif name == "call":
+            output.write(str(import_string(arguments[0])(*arguments[1:])))
         else:
             call_command(name, *arguments, stdout=output, stderr=output)
         code = 0

@@ -73,15 +73,7 @@ TAMPERING: dict[str, list[tuple[str, str]]] = {
             "JE-201903-{toll} is the entry of posting {toll_posting}, which is not there",
         ),
     ],
-    "trips are journalised once and as they came": [
-        (
-            "DELETE FROM source_row_journalised WHERE entry_id = %(trip)s",
-            "JE-201903-{trip} is an entry of source row {row}, which is not marked as journalised in it",
-        ),
-        (
-            "DELETE FROM ledger_entry_header WHERE id = %(trip)s",
-            "source row {row} is marked as journalised in entry {trip}, which is not there",
-        ),
+    "trips are journalised as they came": [
         (
             "UPDATE txn_source_parent SET fare = fare + 1, gross_amount = gross_amount + 1 WHERE id = %(row)s",
             "JE-201903-{trip}: trip curb {rowid} brought 16.80, and its entry has 15.80 on 2300",

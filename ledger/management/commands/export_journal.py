@@ -11,6 +11,7 @@ from django.core.management.base import CommandParser
 from batconnect.common.commands import ReportingCommand, iso_date
 from batconnect.exports.pdf_files import CannotWrite
 from ledger.selectors.plain_text import FORMATS, export_journal
+from ledger.services.archives import whole_ledger
 
 
 class Command(ReportingCommand):
@@ -29,17 +30,21 @@ class Command(ReportingCommand):
         )
 
     def report(self, **options: Any) -> dict[str, Any]:
-        pieces = export_journal(format_name=options["format"], start=options["start"], end=options["end"])
-        if options["output"] is None:
-            self.stdout.ending = ""
-            for piece in pieces:
-                self.stdout.write(piece)
-            return {}
-        return {
-            "format": options["format"],
-            "file": str(options["output"]),
-            "bytes": _write(options["output"], pieces),
-        }
+        # Archived months are written too, from their files.
+        with whole_ledger():
+            pieces = export_journal(
+                format_name=options["format"], start=options["start"], end=options["end"]
+            )
+            if options["output"] is None:
+                self.stdout.ending = ""
+                for piece in pieces:
+                    self.stdout.write(piece)
+                return {}
+            return {
+                "format": options["format"],
+                "file": str(options["output"]),
+                "bytes": _write(options["output"], pieces),
+            }
 
     def describe(self, result: dict[str, Any]) -> None:
         if result:

@@ -21,11 +21,20 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", metavar="FILE", help="CSV file in CURB's format, UTF-8")
         parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+        parser.add_argument(
+            "--leave-journal",
+            action="store_true",
+            help="load the trips and leave their entries to post_batch; they do not settle before",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         started = time.perf_counter()
         try:
-            result = import_trips(path=Path(options["file"]), actor=audit.system_user())
+            result = import_trips(
+                path=Path(options["file"]),
+                actor=audit.system_user(),
+                journalise=not options["leave_journal"],
+            )
         except BatConnectError as error:
             if options["json"]:
                 self.stdout.write(json.dumps({"error": error.code, "message": str(error)}))

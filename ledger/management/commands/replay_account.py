@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from batconnect.common.errors import BatConnectError
 from ledger.selectors.replay import Event, as_dict, replay_account, replay_driver_account
+from ledger.services.archives import whole_ledger
 
 WIDEST = 60
 _DRIVER = "{:<19}  {:<10}  {:>10}  {:<10}  {:<60}  {:>13}  {:>13}  {:>13}  {:>13}"
@@ -25,16 +26,21 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        account: str = options["account"]
         try:
-            if not options["driver"]:
-                events = replay_account(account)
-            elif account.isdecimal() and account.isascii():
-                events = replay_driver_account(int(account))
-            else:
-                raise CommandError(f"{account!r} is not the number of a driver account")
+            # An account's balance after each event is the sum of all before, archived ones too.
+            with whole_ledger():
+                self._print(options)
         except BatConnectError as error:
             raise CommandError(str(error)) from error
+
+    def _print(self, options: dict[str, Any]) -> None:
+        account: str = options["account"]
+        if not options["driver"]:
+            events = replay_account(account)
+        elif account.isdecimal() and account.isascii():
+            events = replay_driver_account(int(account))
+        else:
+            raise CommandError(f"{account!r} is not the number of a driver account")
         if options["json"]:
             for event in events:
                 self.stdout.write(json.dumps(as_dict(event)))

@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connection, transaction
 
-from ledger.selectors.proofs import Proof, run_proofs
+from ledger.selectors.proofs import ARCHIVES_READ, Proof, run_proofs
 from ledger.selectors.seals import Head, UnreadableHead, check_seals, heads, read_heads
+from ledger.services.archives import ArchiveDamaged, whole_ledger
 
 
 class Command(BaseCommand):
     help = (
         "Recompute every balance from postings, allocations and journal entries and compare; exit 1 when something "
-        "is wrong. With --seals also recompute the seals, and name the block and row that changed since."
+        "is wrong. Archived months are read from their files. With --seals also recompute the seals, and name the "
+        "block and row that changed since."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -40,11 +41,12 @@ class Command(BaseCommand):
         if options["head"]:
             return self._print_heads(options["json"])
         expected = self._expected(options["head_file"], options["expect"])
-        with transaction.atomic(), connection.cursor() as cursor:
-            if len(connection.atomic_blocks) == 1:
-                # All proofs look at the same moment, whatever is posted meanwhile.
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            checks = list(self._checks(options["seals"] or bool(expected), expected))
+        try:
+            # All proofs look at the same moment, whatever is posted meanwhile, and at archived months too.
+            with whole_ledger() as archives:
+                checks = list(self._checks(options["seals"] or bool(expected), expected))
+        except ArchiveDamaged as error:
+            checks, archives = [Proof(ARCHIVES_READ, False, str(error))], []
         ok = all(check.ok for check in checks)
         if options["json"]:
             self.stdout.write(
@@ -53,6 +55,8 @@ class Command(BaseCommand):
                 )
             )
         else:
+            for archive in archives:
+                self.stdout.write(f"      read from its archive: {archive}, {archive.rows:,} rows")
             for check in checks:
                 self.stdout.write(f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {check.detail}")
             self.stdout.write(

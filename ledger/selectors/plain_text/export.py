@@ -19,6 +19,7 @@ from batconnect.common.errors import BatConnectError
 from ledger.models import Account
 
 from ..account_balances import one_moment
+from ..archives import check_whole_ledger
 from .formats import Beancount, Entry, Format, Hledger, Sum
 from .names import account_name
 
@@ -74,12 +75,13 @@ class _Account:
 def export_journal(*, format_name: str, start: date | None = None, end: date | None = None) -> Iterator[str]:
     """The journal from `start` to `end` (both included) as pieces of text. With `start`, balances are brought forward.
 
-    Raises UnknownFormat and PeriodBackwards, before anything is given out.
+    Raises UnknownFormat, PeriodBackwards and MonthIsArchived, before anything is given out.
     """
     if format_name not in FORMATS:
         raise UnknownFormat(name=format_name, choices=", ".join(FORMATS))
     if start and end and end < start:
         raise PeriodBackwards(start=start, end=end)
+    check_whole_ledger()
     return _export(FORMATS[format_name](), start, end)
 
 

@@ -4,10 +4,11 @@
 journal entries) and compare; so they find what was changed behind the triggers too.
 
 `subledger`: postings against everything that follows from them. `journal`: entries by themselves, and against what
-they are entries of. `control_accounts`: each control account against the sub-ledger behind it.
+they are entries of. `control_accounts`: each control account against the sub-ledger behind it. Archived months are part
+of what is added up: while there are any, the proofs are run inside `services.archives.whole_ledger`.
 """
 
 from .check import Check, Proof
-from .runner import CHECKS, run_proofs
+from .runner import ARCHIVES_READ, CHECKS, run_proofs
 
-__all__ = ["CHECKS", "Check", "Proof", "run_proofs"]
+__all__ = ["ARCHIVES_READ", "CHECKS", "Check", "Proof", "run_proofs"]

@@ -1,0 +1,18 @@
+DROP FUNCTION ledger_drop_staging(bigint);
+DROP FUNCTION ledger_restart_run(bigint);
+DROP FUNCTION ledger_fail_run(bigint, text, text);
+DROP FUNCTION ledger_discard_run(bigint, text);
+DROP FUNCTION ledger_journalise_trips(journal_run);
+DROP FUNCTION ledger_attach_leaf(text, date, bigint);
+DROP FUNCTION ledger_claim_sources(journal_run, text);
+DROP FUNCTION ledger_check_days(text, date[], boolean);
+DROP FUNCTION ledger_attach_leaves(journal_run);
+DROP FUNCTION ledger_enter_staged(journal_run);
+DROP FUNCTION ledger_bring_in_run(bigint);
+DROP FUNCTION ledger_attach_run(bigint, bigint);
+DROP FUNCTION ledger_index_run(bigint, int);
+DROP FUNCTION ledger_post_shard(bigint);
+DROP FUNCTION ledger_open_run_leaves(bigint);
+DROP FUNCTION ledger_run_leaf_guard();
+DROP FUNCTION ledger_run_months(bigint);
+DROP FUNCTION ledger_run_leaf(text, date, bigint);
