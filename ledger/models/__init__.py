@@ -1,8 +1,8 @@
 """Every table of the ledger. Written by `ledger.services` only; read by anyone through `ledger.selectors`."""
 
 from .accounts import Account, AccountKind, BalanceSnapshot, Currency, GuardedBalance
-from .batches import BatchAccountTotal, JournalRun, JournalShard, RunReject, RunState, RunTripTotal
 from .archives import ArchivedAccountTotal, ArchivedFile, ArchivedMonth
+from .batches import BatchAccountTotal, JournalRun, JournalShard, RunReject, RunState, RunTripTotal
 from .driver_ledger import (
     Category,
     CategoryRank,
