@@ -21,6 +21,7 @@ from tests.ledger import batch_stories as story
 from tests.ledger.batch_files import WHY, as_csv, as_parquet, sound, unbalanced, unroutable, work
 from tests.ledger.trip_files import trip, written
 
+NOBODYS = "00000000-0000-4000-8000-000000000000"  # an upload that nobody made
 pytestmark = pytest.mark.django_db
 URL = "/ledger/batches/"
 MARCH = {"pack": "takaful", "month": "2019-03"}
@@ -352,7 +353,7 @@ def test_a_posted_run_is_neither_resumed_nor_discarded(client: APIClient) -> Non
 
 
 @pytest.mark.parametrize(
-    "path", ["99", "99/rejects", f"uploads/{uuid.uuid4()}", f"uploads/{uuid.uuid4()}/rejects", "x", "-1"]
+    "path", ["99", "99/rejects", f"uploads/{NOBODYS}", f"uploads/{NOBODYS}/rejects", "x", "-1"]
 )
 def test_what_is_not_there_is_not_found(client: APIClient, path: str) -> None:
     assert client.get(URL + path).status_code == 404
