@@ -90,7 +90,10 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TAGS": [
         {"name": "ledger", "description": "Postings, open items, payments, balances, weekly reports (DTRs)."},
         {"name": "batches", "description": "Bulk runs: a month or a file of source rows into the journal."},
-        {"name": "cases", "description": "Work that people do in steps: look at a step, carry it out, audit it."},
+        {
+            "name": "cases",
+            "description": "Work that people do in steps: look at a step, carry it out, audit it.",
+        },
         {"name": "misc expenses", "description": "One-off charges to drivers: lost keys, cleaning, damage."},
         {"name": "reconciliation", "description": "What the outside says against what is posted."},
         {"name": "fleet", "description": "Drivers, medallions, vehicles and leases."},

@@ -32,9 +32,7 @@ class Command(ReportingCommand):
     def report(self, **options: Any) -> dict[str, Any]:
         # Archived months are written too, from their files.
         with whole_ledger():
-            pieces = export_journal(
-                format_name=options["format"], start=options["start"], end=options["end"]
-            )
+            pieces = export_journal(format_name=options["format"], start=options["start"], end=options["end"])
             if options["output"] is None:
                 self.stdout.ending = ""
                 for piece in pieces:

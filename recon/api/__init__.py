@@ -1,0 +1,1 @@
+"""Reconciliation over HTTP: start one, follow it, read what it found, work its exceptions."""

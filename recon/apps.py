@@ -1,0 +1,20 @@
+from django.apps import AppConfig
+
+
+class ReconConfig(AppConfig):
+    name = "recon"
+    verbose_name = "Reconciliation"
+    default_auto_field = "django.db.models.BigAutoField"
+    # What came in and what was found stays as it is; jobs and matches change their state alone, as their guards allow.
+    application_rights = {
+        "recon_external_row": "SELECT, INSERT",
+        "recon_log": "SELECT, INSERT",
+        "recon_note": "SELECT, INSERT",
+        "recon_model": "SELECT, INSERT",
+        "recon_job": "SELECT, INSERT, UPDATE",
+        "recon_match": "SELECT, INSERT, UPDATE (status, undone_by_id, undone_at, undo_reason)",
+        "recon_match_row": "SELECT, INSERT",
+    }
+
+    def ready(self) -> None:
+        from . import tasks  # noqa: F401  (registers its jobs)

@@ -1,0 +1,142 @@
+"""Rows that belong together, and the match that says so; what decisions and write-offs are made of."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.db import DatabaseError, transaction
+from django.utils import timezone
+
+from batconnect.common.models import User
+from batconnect.common.transactions import sqlstate
+from ledger.models import EntryLine
+from ledger.selectors.journal import entries_numbered
+
+from ..models import ExternalRow, ReconJob, ReconMatch, ReconMatchRow, ReconSource, Side
+from .errors import ChangedMeanwhile, ReconError
+from .rules import line_key
+
+LONGEST_PLACE = 5  # digits of a line's number in its entry
+
+
+class UnknownRow(ReconError):
+    code, status = "recon.unknown_row", 404
+    message = "{key} is no row of {source}."
+
+
+class AlreadyUndone(ReconError):
+    code, status = "recon.already_undone", 409
+    message = "This match is {status} already."
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of one source that belong together, or are said to.
+
+    amounts are as the outside writes them, by row.
+    """
+
+    source: ReconSource
+    external: Sequence[ExternalRow]
+    lines: Sequence[EntryLine]
+
+    def amount_of(self, line: EntryLine) -> Decimal:
+        debit = line.side == EntryLine.Side.DR
+        return line.amount if debit != self.source.reversed_sign else -line.amount
+
+    @property
+    def difference(self) -> Decimal:
+        """Outside less ledger."""
+        zero = Decimal(0)
+        return sum((row.amount for row in self.external), zero) - sum(map(self.amount_of, self.lines), zero)
+
+    @property
+    def keys(self) -> dict[str, list[str]]:
+        return {
+            "external": [row.external_id for row in self.external],
+            "ledger": [line_key(line.pk, line.je_date) for line in self.lines],
+        }
+
+
+def find_rows(source: ReconSource, external: Collection[str], ledger: Collection[str]) -> Rows:
+    """Rows by what people call them. Raises UnknownRow."""
+    outside = {row.external_id: row for row in source.rows.filter(external_id__in=external)}
+    for key in external:
+        if key not in outside:
+            raise UnknownRow(key=key[:60], source=source.name)
+    accounts = set(source.accounts.values_list("pk", flat=True))
+    lines = [_line(key, source, accounts) for key in dict.fromkeys(ledger)]
+    return Rows(source, [outside[key] for key in dict.fromkeys(external)], lines)
+
+
+def _line(key: str, source: ReconSource, accounts: set[int]) -> EntryLine:
+    number, _, place = key.partition("/")
+    entry = entries_numbered(number).first() if place.isascii() and place.isdigit() else None
+    line = None
+    if entry is not None and len(place) <= LONGEST_PLACE:
+        line = EntryLine.objects.filter(
+            entry_id=entry.pk, je_date=entry.je_date, line_number=int(place), currency_id=source.currency_id
+        ).first()
+    if line is None or line.account_id not in accounts:
+        raise UnknownRow(key=key[:60], source=source.name)
+    return line
+
+
+def make_match(
+    rows: Rows,
+    *,
+    rule: str,
+    actor: User,
+    job: ReconJob | None,
+    score: Decimal | None = None,
+    reasons: str = "",
+    note: str = "",
+    status: str = ReconMatch.Status.ACTIVE,
+    entry: tuple[int, Any] | None = None,
+) -> ReconMatch:
+    """A match of these rows, decided by a person. The caller holds the source. Raises ChangedMeanwhile."""
+    active = status == ReconMatch.Status.ACTIVE
+    try:
+        with transaction.atomic():
+            match = ReconMatch.objects.create(
+                source=rows.source,
+                job=job,
+                status=status,
+                rule=rule,
+                score=score,
+                reasons=reasons,
+                difference=rows.difference,
+                note=note.strip()[:500],
+                decided_by=actor,
+                entry_id=entry[0] if entry else None,
+                entry_date=entry[1] if entry else None,
+            )
+            outside = [
+                ReconMatchRow(
+                    match=match, side=Side.EXTERNAL, external_row=row, amount=row.amount, active=active
+                )
+                for row in rows.external
+            ]
+            lines = [
+                ReconMatchRow(
+                    match=match, side=Side.LEDGER, line_id=line.pk, line_date=line.je_date,
+                    amount=rows.amount_of(line), active=active,
+                )
+                for line in rows.lines
+            ]  # fmt: skip
+            ReconMatchRow.objects.bulk_create([*outside, *lines])
+    except DatabaseError as error:
+        if sqlstate(error) != "23505":
+            raise
+        raise ChangedMeanwhile(row="One of the rows") from error
+    return match
+
+
+def end_match(match: ReconMatch, *, reason: str, actor: User) -> None:
+    """Take a match back; part of services that say what comes instead. Raises AlreadyUndone."""
+    if match.status != ReconMatch.Status.ACTIVE:
+        raise AlreadyUndone(status=match.get_status_display().lower())
+    ReconMatch.objects.filter(pk=match.pk).update(
+        status=ReconMatch.Status.UNDONE, undone_by=actor, undone_at=timezone.now(), undo_reason=reason
+    )

@@ -1,0 +1,61 @@
+"""Small statements in the formats of banks, that add up."""
+
+CAMT = """<?xml version="1.0" encoding="UTF-8"?>
+<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"><BkToCstmrStmt><Stmt><Id>2019-03</Id>
+<Bal><Tp><CdOrPrtry><Cd>OPBD</Cd></CdOrPrtry></Tp><Amt Ccy='USD'>1000.00</Amt><CdtDbtInd>CRDT</CdtDbtInd></Bal>
+<Bal><Tp><CdOrPrtry><Cd>CLBD</Cd></CdOrPrtry></Tp><Amt Ccy='USD'>1114.50</Amt><CdtDbtInd>CRDT</CdtDbtInd></Bal>
+<TxsSummry><TtlNtries><NbOfNtries>4</NbOfNtries></TtlNtries><TtlCdtNtries><Sum>150.00</Sum></TtlCdtNtries></TxsSummry>
+<Ntry><Amt Ccy='USD'>150.00</Amt><CdtDbtInd>CRDT</CdtDbtInd><Sts>BOOK</Sts><BookgDt><Dt>2019-03-04</Dt></BookgDt>
+<AcctSvcrRef>S1</AcctSvcrRef><NtryDtls><TxDtls><Refs><EndToEndId>E2E-1</EndToEndId></Refs>
+<RltdPties><Dbtr><Nm>CURB LLC</Nm></Dbtr></RltdPties><RmtInf><Ustrd>Payout 4 March</Ustrd></RmtInf></TxDtls></NtryDtls>
+</Ntry>
+<Ntry><Amt Ccy='USD'>30.50</Amt><CdtDbtInd>DBIT</CdtDbtInd><Sts><Cd>BOOK</Cd></Sts>
+<BookgDt><DtTm>2019-03-05T10:00:00-05:00</DtTm></BookgDt><AcctSvcrRef>S2</AcctSvcrRef><NtryDtls>
+<TxDtls><Refs><TxId>P-1</TxId></Refs><Amt Ccy='USD'>20.00</Amt></TxDtls>
+<TxDtls><Refs><TxId>P-2</TxId></Refs><AmtDtls><TxAmt><Amt Ccy='USD'>10.50</Amt></TxAmt></AmtDtls></TxDtls>
+</NtryDtls></Ntry>
+<Ntry><Amt Ccy='USD'>99.00</Amt><CdtDbtInd>DBIT</CdtDbtInd><Sts>PDNG</Sts><BookgDt><Dt>2019-03-05</Dt></BookgDt>
+<AcctSvcrRef>S3</AcctSvcrRef></Ntry>
+<Ntry><Amt Ccy='USD'>5.00</Amt><CdtDbtInd>DBIT</CdtDbtInd><RvslInd>true</RvslInd><Sts>BOOK</Sts>
+<BookgDt><Dt>2019-03-06</Dt></BookgDt><AcctSvcrRef>S4</AcctSvcrRef></Ntry>
+</Stmt></BkToCstmrStmt></Document>
+"""
+MT940 = """:20:STARTUMSE
+:25:12345678/0001234567
+:28C:00001/001
+:60F:C190301USD1000,00
+:61:1903040304C150,00NTRFREF1//BANK1
+:86:CURB PAYOUT 4 MAR
+:61:1903050305D20,50NCHGNONREF//BANK2
+:86:FEE
+:62F:C190305USD1129,50
+-
+:20:STARTUMSE
+:25:12345678/0001234567
+:28C:00002/001
+:60F:C190305USD1129,50
+:61:1903060306RC10,00NTRFREF3//BANK3
+:86:A CREDIT TAKEN BACK
+:61:1903060306RD3,00NTRFREF4//BANK4
+:86:A DEBIT TAKEN BACK
+:62F:C190306USD1122,50
+-
+"""
+OFX = """OFXHEADER:100
+DATA:OFXSGML
+VERSION:102
+SECURITY:NONE
+ENCODING:USASCII
+CHARSET:1252
+COMPRESSION:NONE
+OLDFILEUID:NONE
+NEWFILEUID:NONE
+
+<OFX><SIGNONMSGSRSV1><SONRS><STATUS><CODE>0<SEVERITY>INFO</STATUS><DTSERVER>20190331120000<LANGUAGE>ENG</SONRS>
+</SIGNONMSGSRSV1><BANKMSGSRSV1><STMTTRNRS><TRNUID>1<STATUS><CODE>0<SEVERITY>INFO</STATUS>
+<STMTRS><CURDEF>USD<BANKACCTFROM><BANKID>1<ACCTID>2<ACCTTYPE>CHECKING</BANKACCTFROM>
+<BANKTRANLIST><DTSTART>20190301<DTEND>20190331
+<STMTTRN><TRNTYPE>CREDIT<DTPOSTED>20190304120000[-5:EST]<TRNAMT>150.00<FITID>F1<NAME>CURB<MEMO>payout</STMTTRN>
+<STMTTRN><TRNTYPE>DEBIT<DTPOSTED>20190305<TRNAMT>-20.50<FITID>F2<CHECKNUM>77<NAME>FEE</STMTTRN>
+</BANKTRANLIST><LEDGERBAL><BALAMT>129.50<DTASOF>20190331</LEDGERBAL></STMTRS></STMTTRNRS></BANKMSGSRSV1></OFX>
+"""
