@@ -47,7 +47,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse tests that would clean up by TRUNCATE: the ledger's tables refuse that, as they should."""
+    """Refuse tests that would clean up by TRUNCATE: the ledger's tables refuse that, as they should.
+
+    The slow ones come first: begun last, they would leave the other worker idle at the end.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     flushing = [item.nodeid for item in items if _flushes(item)]
     if flushing:
         raise pytest.UsageError(

@@ -1,4 +1,4 @@
-"""A hard public set through the whole app: posted, reconciled, a model learned, tried, used; told against the truth."""
+"""Two months of a hard public set through the whole app: posted, reconciled, a model learned, tried and used."""
 
 from datetime import date
 from decimal import Decimal
@@ -23,10 +23,13 @@ AT_ONCE = 5_000
 
 def test_a_learned_model_finds_what_belongs_together(shared_data: Path, tmp_path: Path) -> None:
     """F1 of matched and suggested together at least 0.95, of what is matched by itself 99 % right."""
-    ledger = pl.read_csv(shared_data / "recon_ledger.csv", infer_schema=False)
+    ledger = pl.read_csv(shared_data / "recon_ledger.csv", infer_schema=False).filter(
+        pl.col("date") < "2022-03"
+    )
     keys = _post(ledger)
     file = tmp_path / "external.csv"
     external = pl.read_csv(shared_data / "recon_external.csv", infer_schema=False)
+    external = external.filter(pl.col("date") < "2022-03-22")
     external.with_columns(currency=pl.lit("USD")).write_csv(file)
     source = make_source(accounts=["1010"], reaches_back=400, mapping={"columns": {"id": "txn_id"}})
     given = Given(file, file.name)
@@ -40,7 +43,11 @@ def test_a_learned_model_finds_what_belongs_together(shared_data: Path, tmp_path
     assert job.counts["new_rows"] == 0 and job != first
 
     truth = pl.read_csv(shared_data / "recon_truth.csv")
-    right = {(row["external_txn_id"], keys[row["ledger_txn_id"]]) for row in truth.iter_rows(named=True)}
+    right = {
+        (row["external_txn_id"], keys[row["ledger_txn_id"]])
+        for row in truth.iter_rows(named=True)
+        if row["ledger_txn_id"] in keys
+    }
     logs = ReconLog.objects.filter(job=job, side="external", outcome__in=["matched", "suggested"])
     found = {
         (log.key, partner): log.outcome for log in logs if len(log.partners) == 1 for partner in log.partners
