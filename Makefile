@@ -69,7 +69,7 @@ bench: $(VENV)/.dev ## every benchmark, one line of JSON each
 	@$(BIN)/python -m benchmarks
 
 soak: $(VENV)/.dev $(VENV)/.pdf $(VENV)/.browser $(VENV)/.hledger $(VENV)/.redis ## the slow tests, SOAK=10 times as long, with new random examples
-	@$(DEVELOPMENT) SOAK=$(SOAK) $(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+	@$(DEVELOPMENT) SOAK=$(SOAK) $(BIN)/python -m pytest -m "slow or thorough" $(PYTEST_ARGS)
 
 migrate: $(VENV)/.runtime ## bring the database up to date
 	@$(MIGRATE)

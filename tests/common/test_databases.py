@@ -66,6 +66,7 @@ def test_a_cluster_of_its_own_survives_its_own_kill(own_cluster):
     assert user_count(own_cluster.url) == before
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "test",
     [

@@ -352,6 +352,7 @@ def test_two_rotations_do_not_meet(url: str) -> None:
         other.execute("SELECT pg_advisory_lock(%s)", [locks.ROTATION])
         with pytest.raises(RotationAtWork):
             archives.rotate_partitions(today=TODAY, actor=system_user())
+        other.execute("SELECT pg_advisory_unlock(%s)", [locks.ROTATION])
     assert archives.rotate_partitions(today=TODAY, actor=system_user()).steps == []
 
 

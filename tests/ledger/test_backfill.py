@@ -29,6 +29,7 @@ def balances() -> list[tuple[str, str, object, int, Decimal]]:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_a_ledger_from_before_the_journal_ends_with_the_entries_it_would_have_had(
     committing_database: str,
 ) -> None:
@@ -61,6 +62,7 @@ def test_a_ledger_from_before_the_journal_ends_with_the_entries_it_would_have_ha
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_a_journal_that_could_not_be_made_anew_is_not_taken_away(committing_database: str) -> None:
     bank, fees = (Account.objects.get(code=code).pk for code in ("1010", "5200"))
     fee = NewEntry(

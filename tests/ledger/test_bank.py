@@ -84,6 +84,7 @@ def test_sixteen_clients_on_eight_accounts_lose_no_cent(bank: str, soak_factor: 
     assert deadlocks(bank) == 0
 
 
+@pytest.mark.thorough
 def test_without_the_locks_it_shows(bank: str) -> None:
     seen = work(bank, operations=600, locked=False)
     assert seen["failures"] or seen["wrong_sums"], seen

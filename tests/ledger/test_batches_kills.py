@@ -121,7 +121,14 @@ def test_a_worker_killed_at_any_step_leaves_nothing_that_is_not_taken_up(
     assert found == expected
 
 
-@pytest.mark.parametrize("step", ["validated", "posted", "attached"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param("validated", marks=pytest.mark.thorough),
+        pytest.param("posted", marks=pytest.mark.thorough),
+        "attached",
+    ],
+)
 def test_a_database_killed_at_a_step_is_waited_for_and_the_run_goes_on(
     own_cluster: Cluster, step: str
 ) -> None:

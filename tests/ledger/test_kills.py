@@ -45,7 +45,7 @@ PHASES = {
     "the week is closed": "ledger_calendar_lock",
     "the lock is given back": "pg_advisory_unlock",
 }
-WEEKS = 2 * len(PHASES)  # each phase dies in two ways; in all of them when it is soaked
+WEEKS = len(PHASES)  # each phase dies in one way; in every way when it is soaked
 
 pytestmark = pytest.mark.slow
 

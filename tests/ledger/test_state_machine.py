@@ -38,7 +38,7 @@ from .plain_ledger import CHARGES, ZERO, Account, Item, Refusal, Report
 from .plain_weeks import PlainWeeks
 
 # Batches, for each leaves rows that were rolled back in the tables, and many of them slow the next ones down.
-BATCHES, RUNS, STEPS = (5, 40, 50) if os.environ.keys() & {"SOAK", "BATCONNECT_SOAK"} else (1, 25, 30)
+BATCHES, RUNS, STEPS = (5, 40, 50) if os.environ.keys() & {"SOAK", "BATCONNECT_SOAK"} else (1, 20, 30)
 LAST_DAY = date(2019, 7, 27)
 REASON = "The state machine wants it so"
 DAY = timedelta(days=1)

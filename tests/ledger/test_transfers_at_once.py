@@ -77,6 +77,7 @@ def test_sixteen_clients_lose_no_cent_and_overdraw_nothing(bank: str, soak_facto
     assert broken_proofs() == []
 
 
+@pytest.mark.thorough
 def test_without_the_locks_it_shows(bank: str) -> None:
     """The clause that locks is cut out of the function; what the trigger locks later does not make up for it."""
     with connection.cursor() as cursor:

@@ -67,6 +67,7 @@ def test_a_file_of_many_blocks_is_one_load_with_one_total(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_an_import_killed_half_way_leaves_nothing_and_is_simply_run_again(
     committing_database: str, tmp_path: Path
 ) -> None:

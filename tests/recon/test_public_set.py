@@ -16,7 +16,7 @@ from recon.services.files import Given
 
 from .stories import key_of, make_source, reconcile
 
-pytestmark = [pytest.mark.django_db, pytest.mark.slow]
+pytestmark = [pytest.mark.django_db, pytest.mark.slow, pytest.mark.thorough]
 ON = date(2022, 12, 31)
 AT_ONCE = 5_000
 
