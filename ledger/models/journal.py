@@ -26,6 +26,7 @@ class Origin(models.TextChoices):
     MANUAL = "MANUAL", "Manual journal"
     BATCH = "BATCH", "Bulk batch"
     RECON = "RECON", "Reconciliation"
+    HOUSE = "HOUSE", "Event of the fleet"
 
 
 class EntryHeader(models.Model):

@@ -145,14 +145,19 @@ def enter_event(
     channel: str = "",
     reference: str = "",
     description: str = "",
+    parts: Mapping[str, Decimal] | None = None,
 ) -> Entered:
-    """Enter what the fleet's templates make of one event, dated `on`. Raises NoEntry and as `enter`."""
+    """Enter what the fleet's templates make of one event, dated `on`. Raises NoEntry and as `enter`.
+
+    `parts`: amounts the templates name besides (`fees`, `principal`, `interest`).
+    """
     policy = checked_policy()
     columns: Columns = {
         "category": [txn_type],
         "amount": [amount],
         "product": [product],
         "reference_id": [reference],
+        "components": [parts and Jsonb({name: str(part) for name, part in parts.items()})],
     }
     lines = expand(policy, event_frame(columns, on=on, channels=[channel]), columns)
     entry = NewEntry(

@@ -89,6 +89,7 @@ INSTEAD: Mapping[str, str] = {
     Origin.TRANSFER: "Make the opposite transfer instead.",
     Origin.BATCH: "Reverse the batch instead.",
     Origin.RECON: "Undo it in the reconciliation instead.",
+    Origin.HOUSE: "Take it back where it was entered instead.",
 }
 
 _ONE_REVERSAL_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('journal reversal ' || %s, 0))"

@@ -13,6 +13,7 @@ from batconnect.common.models import User
 from batconnect.common.transactions import money_transaction
 from ledger.models import Account, EntryLine, Origin
 from ledger.services.entries import Entered, NewEntry, NewLine, enter, enter_event, open_day
+from ledger.services.house_events import reverse_house_event
 from ledger.services.reasons import checked_reason
 
 from ..models import ReconMatch, ReconSource
@@ -169,24 +170,15 @@ def _take_back(match: ReconMatch, rows: Rows, *, reason: str, actor: User, on: d
     lines = list(
         EntryLine.objects.filter(entry_id=match.entry_id, je_date=match.entry_date).order_by("line_number")
     )
-    mirrored = [
-        NewLine(
-            line.account_id,
-            -line.amount if line.side == EntryLine.Side.DR else line.amount,
-            line.currency_id,
-            line.fund,
-        )
-        for line in lines
-    ]
-    entry = NewEntry(
-        je_date=max(open_day(on), match.entry_date),
-        lines=mirrored,
+    entered = reverse_house_event(
+        entry_id=match.entry_id,
+        je_date=match.entry_date,
+        origin=Origin.RECON,
+        reason=reason,
         reference=f"RECON-{match.source.name}"[:80],
-        description=f"Write-off taken back: {reason}"[:160],
-        reverses_id=match.entry_id,
-        reverses_date=match.entry_date,
+        actor=actor,
+        on=on,
     )
-    entered = enter([entry], origin=Origin.RECON, actor_id=actor.pk)[0]
     accounts = set(match.source.accounts.values_list("pk", flat=True))
     own = [line for line in lines if line.account_id in accounts]
     mirror = EntryLine.objects.filter(

@@ -71,7 +71,8 @@ def preview(page: Page) -> None:
 def at_form(seat: Seat, lease: Lease) -> Page:
     """A tab with a new case about this lease, at its form."""
     page = seat.tab(START)
-    find(page, lease.driver.tlc_license).first.click()
+    # By the whole licence: while the rest of it is typed the list still shows who matched its beginning.
+    find(page, lease.driver.tlc_license).filter(has_text=lease.driver.tlc_license).click()
     page.wait_for_url("**/work/")
     return page
 
