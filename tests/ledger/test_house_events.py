@@ -2,6 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -45,7 +46,7 @@ def test_an_event_is_taken_back_once_by_its_mirror_and_never_before_its_own_day(
     toll = enter_house_event(
         "FLEET_COST", product="EZPASS", amount=Decimal("6.94"), on=TUESDAY, actor=actor, reference="TOLL-1"
     )
-    back = {
+    back: dict[str, Any] = {
         "entry_id": toll.entry_id,
         "je_date": toll.je_date,
         "origin": Origin.HOUSE,
@@ -62,7 +63,7 @@ def test_an_event_is_taken_back_once_by_its_mirror_and_never_before_its_own_day(
 
 
 def test_a_control_account_takes_no_event_but_of_its_own_origin() -> None:
-    paid = {"amount": Decimal("500.00"), "on": TUESDAY, "actor": make_user(), "reference": "DLN-2019-00001"}
+    paid: dict[str, Any] = {"amount": Decimal("500.00"), "on": TUESDAY, "actor": make_user(), "reference": "DLN-2019-00001"}
     with pytest.raises(ControlAccount):
         enter_house_event("LOAN_PAID_OUT", **paid)
     entered = enter_house_event("LOAN_PAID_OUT", origin=Origin.LOAN, **paid)
