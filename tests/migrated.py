@@ -127,7 +127,7 @@ def manage(url: str, *arguments: str) -> None:
 
 def _files() -> set[Path]:
     found = (path for pattern in READ for path in PROJECT.glob(pattern))
-    return {path for path in found if path.is_file() and path.suffix != ".pyc" and path.parts[-2] != "tests"}
+    return {path for path in found if path.is_file() and path.suffix != ".pyc"}
 
 
 def _make_months(url: str) -> None:

@@ -1,5 +1,6 @@
 """The weekly run: see what it would do, run it, watch it, and read what came of it."""
 
+from collections.abc import Callable
 from datetime import date
 from typing import Any, cast
 
@@ -32,7 +33,8 @@ from batconnect.jobs.admin import job_state, progress_url
 from batconnect.jobs.models import JobRun
 from batconnect.jobs.services import start_job
 from ledger import tasks
-from ledger.models import DTR, WeeklyRun
+from ledger.models import DTR, JournalRun, ParkedRow, WeeklyRun
+from ledger.selectors.week_warnings import week_warnings
 from ledger.services import weekly_close
 from ledger.services.dtr_export import WeekFormat, week_file
 
@@ -136,6 +138,7 @@ class WeeklyRunAdmin(ReadOnlyAdmin):
             next_week=_next_week(),
             jobs=_watched(shown, may_print=request.user.has_perm("ledger.view_dtr")),
             working=_live_run(),
+            warnings=_warnings(shown, request.user.has_perm),
         )
 
     def _first_week_form(self, request: HttpRequest, week: date | None) -> FirstWeekForm | None:
@@ -222,6 +225,18 @@ def _next_week() -> date:
 def _live_run() -> JobRun | None:
     kinds = (tasks.WEEKLY_RUN, tasks.INSTALLMENTS, tasks.EARNINGS)
     return JobRun.objects.filter(kind__in=kinds, status__in=("PENDING", "RUNNING")).first()
+
+
+def _warnings(week: date | None, can: Callable[[str], bool]) -> list[tuple[str, str]]:
+    """(sentence, where to look) for each; the second is empty where this user may not look."""
+    if week is None:
+        return []
+    links = {
+        "import": reverse("admin:ledger_importbatch_upload") if can("ledger.import_trips") else "",
+        "journal": list_url(JournalRun) if can("ledger.view_journalrun") else "",
+        "parked": list_url(ParkedRow, "status__exact=PARKED") if can("ledger.view_parkedrow") else "",
+    }
+    return [(warning.sentence, links.get(warning.what, "")) for warning in week_warnings(week)]
 
 
 def _watched(week: date | None, *, may_print: bool) -> list[dict[str, Any]]:

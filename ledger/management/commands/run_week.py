@@ -8,6 +8,7 @@ from django.core.management.base import CommandParser
 
 from batconnect.common.audit import system_user
 from batconnect.common.commands import ReportingCommand, iso_date, today_in_new_york
+from ledger.selectors.week_warnings import week_warnings
 from ledger.services import weekly_close
 
 
@@ -24,6 +25,9 @@ class Command(ReportingCommand):
 
     def report(self, **options: Any) -> dict[str, Any]:
         self.dry_run = options["dry_run"]
+        if not self.quiet:
+            for warning in week_warnings(options["week"]):
+                self.stderr.write(f"  Mind: {warning.sentence}")
         return weekly_close.run_week(
             week=options["week"],
             today=today_in_new_york(),
