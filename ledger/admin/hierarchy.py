@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.forms import ModelForm
 from django.http import HttpRequest
 from simple_history.admin import SimpleHistoryAdmin
 from unfold.admin import ModelAdmin
@@ -10,6 +11,14 @@ from unfold.contrib.filters.admin import ChoicesRadioFilter
 
 from batconnect.common import audit
 from ledger.models import Category, CategoryRank, EntryType
+
+
+class RankForm(ModelForm):  # type: ignore[type-arg]
+    """The rank of one category in the list; it stands in a table, so it says itself what it is."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["rank"].widget.attrs["aria-label"] = f"Rank of {self.instance.get_category_display()}"
 
 
 @admin.register(CategoryRank)
@@ -40,6 +49,9 @@ class CategoryRankAdmin(SimpleHistoryAdmin, ModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         return super().changelist_view(request, {**(extra_context or {}), "hierarchy": order_of_payment()})
+
+    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> type[ModelForm]:
+        return super().get_changelist_form(request, **{"form": RankForm, **kwargs})
 
     def save_model(self, request: HttpRequest, obj: CategoryRank, form: Any, change: bool) -> None:
         """A rank is configuration, not ledger: it is saved here, and audited with what it was."""
