@@ -10,6 +10,7 @@ BENCHMARKS = (
     "obligations",
     "trips",
     "weekly_run",
+    "lists",
     "dtr_pdf",
     "expansion",
     "proofs",
