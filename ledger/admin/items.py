@@ -44,7 +44,7 @@ class OpenFilter(RadioFilter):
 class LedgerBalanceAdmin(AccountSearchAdmin):
     """What is still open of each posting."""
 
-    reference_prefix = ""
+    finds_references = True
     list_display = (
         text_column("reference_id", "Reference"),
         text_column("category", "Category"),

@@ -72,7 +72,7 @@ class VoidForm(forms.Form):
 class LedgerPostingAdmin(AccountSearchAdmin):
     """Every financial event. Nothing here is ever changed; a mistake is voided."""
 
-    reference_prefix = ""
+    finds_references = True
     list_select_related = ("driver", "lease", "medallion")
     list_display = (
         text_column("reference_id", "Reference"),

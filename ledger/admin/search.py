@@ -10,7 +10,8 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from batconnect.common.screens import ReadOnlyAdmin
-from ledger.models import Category, DriverAccount
+from ledger.models import DriverAccount
+from ledger.selectors.postings import postings_with_reference, with_reversals
 
 MOST_ACCOUNTS = 500
 _REPLACEMENTS = 9
@@ -38,7 +39,7 @@ class AccountSearchAdmin(ReadOnlyAdmin):
 
     search_fields = ("account__driver__tlc_license",)  # shows the box; get_search_results does the work
     search_help_text = HELP
-    reference_prefix: str | None = None
+    finds_references = False  # for lists whose key is a posting's
     list_select_related: Any = ("account__driver", "account__lease__medallion")
 
     def get_search_results(
@@ -48,12 +49,6 @@ class AccountSearchAdmin(ReadOnlyAdmin):
         if not term:
             return queryset, False
         condition = Q(account_id__in=accounts_matching(term))
-        if self.reference_prefix is not None:
-            # Both columns of the unique index, so that it is used.
-            condition |= Q(
-                **{
-                    f"{self.reference_prefix}category__in": Category.values,
-                    f"{self.reference_prefix}reference_id__in": reference_forms(term),
-                }
-            )
+        if self.finds_references:
+            condition |= Q(pk__in=with_reversals(postings_with_reference(*reference_forms(term))))
         return queryset.filter(condition), False

@@ -210,6 +210,7 @@ class LedgerPosting(models.Model):
             models.Index(fields=["account", "seq"], name="ledger_posting_account_idx"),
             # Postings arrive nearly in the order of their dates, so the least of indexes serves.
             BrinIndex(fields=["effective_on"], name="ledger_posting_effective_brin", autosummarize=True),
+            models.Index(fields=["id"], condition=Q(status="VOIDED"), name="ledger_posting_voided_idx"),
         ]
         permissions = [
             ("void_posting", "Can void a posting"),

@@ -13,12 +13,12 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 
 from batconnect.common.money import ZERO
 
 from ..models import DriverAccount, LedgerBalance
-from .postings import Filters, accounts_of, localized, postings_with_reference
+from .postings import Filters, accounts_of, localized, postings_with_reference, with_reversals
 
 _ROW = {
     "driver_id": F("posting__driver_id"),
@@ -108,8 +108,7 @@ def filtered_balances(filters: Filters) -> QuerySet[LedgerBalance]:
         if name in filters:
             queryset = queryset.filter(**{path: filters[name]})
     if "reference_id" in filters:
-        ids = postings_with_reference(filters["reference_id"])
-        queryset = queryset.filter(Q(pk__in=ids) | Q(posting__reversal_for__in=ids))
+        queryset = queryset.filter(pk__in=with_reversals(postings_with_reference(filters["reference_id"])))
     return queryset
 
 

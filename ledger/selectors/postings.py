@@ -58,8 +58,7 @@ def filtered_postings(filters: Filters) -> QuerySet[LedgerPosting]:
         if name in filters:
             queryset = queryset.filter(**{path: filters[name]})
     if "reference_id" in filters:
-        ids = postings_with_reference(filters["reference_id"])
-        queryset = queryset.filter(Q(pk__in=ids) | Q(reversal_for__in=ids))
+        queryset = queryset.filter(pk__in=with_reversals(postings_with_reference(filters["reference_id"])))
     return queryset
 
 
@@ -79,29 +78,41 @@ def stream_postings(queryset: QuerySet[LedgerPosting], size: int = 2_000) -> Ite
 
 
 def accounts_of(filters: Filters) -> QuerySet[DriverAccount] | None:
-    """The accounts that driver and lease filters leave, or None without such a filter.
+    """The accounts that driver, lease and cab filters leave, or None without such a filter.
 
-    Postings are found through their account, which is indexed; the driver and lease are the account's own.
+    Postings are found through their account, which is indexed; the driver and lease are the account's own. So is
+    the medallion, and the vehicle is one that was on it: who names a cab names its accounts first, and the
+    posting's own cab is then compared.
     """
-    named = {
-        path: filters[name]
+    conditions = [
+        Q(**{path: filters[name]})
         for name, path in (
             ("driver_id", "driver_id"),
             ("lease_id", "lease_id"),
             ("driver_name", "driver__name__icontains"),
+            ("medallion_no", "lease__medallion__number"),
         )
         if name in filters
-    }
-    return DriverAccount.objects.filter(**named) if named else None
+    ]
+    if "vehicle_vin" in filters:
+        vin = filters["vehicle_vin"]
+        conditions.append(Q(lease__vehicle__vin=vin) | Q(lease__medallion__assignments__vehicle__vin=vin))
+    return DriverAccount.objects.filter(*conditions) if conditions else None
 
 
-def postings_with_reference(reference_id: str) -> list[UUID]:
-    """Originals with this reference: at most one per category, which is how the unique index finds them."""
+def postings_with_reference(*references: str) -> list[UUID]:
+    """Originals with these references: at most one per category, which is how the unique index finds them."""
     return list(
         LedgerPosting.objects.filter(
-            category__in=Category.values, reference_id=reference_id, reversal_for__isnull=True
+            category__in=Category.values, reference_id__in=references, reversal_for__isnull=True
         ).values_list("pk", flat=True)
     )
+
+
+def with_reversals(originals: Sequence[UUID]) -> list[UUID]:
+    """These postings and their reversals, by their keys: what is asked for by key is found by its index."""
+    reversals = LedgerPosting.objects.filter(reversal_for__in=originals).values_list("pk", flat=True)
+    return [*originals, *reversals]
 
 
 def localized(row: dict[str, Any]) -> dict[str, Any]:
