@@ -8,7 +8,6 @@ An adapter reads and writes no table. It gives all rows or none: a file that bre
 third page, raises. To add one, subclass `Adapter` and `register` it.
 """
 
-from .bank_files import Mt940, Ofx
 from .base import Adapter, Feed, Statement, UnknownAdapter
 from .camt import Camt053
 from .errors import (
@@ -22,6 +21,8 @@ from .errors import (
     UnsupportedCurrency,
 )
 from .http_api import HttpApi
+from .mt940_files import Mt940
+from .ofx import Ofx
 from .tables import BankCsv, Csv, Parquet
 
 _adapters: dict[str, Adapter] = {}
