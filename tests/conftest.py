@@ -21,6 +21,7 @@ from pytest_django import DjangoDbBlocker
 
 from batconnect.embedded import Cluster
 from tests import databases
+from tests.migrated import migrated_database
 
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 FLUSHING_FIXTURES = {
@@ -101,7 +102,7 @@ def django_db_modify_db_settings(
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     test_settings = settings.DATABASES["default"]["TEST"]
     test_settings["NAME"] = f"{databases.prefix()}_{worker}"
-    test_settings["TEMPLATE"] = databases.migrated_template(settings.DATABASE_URL)
+    test_settings["TEMPLATE"] = migrated_database(settings.DATABASE_URL)
 
 
 # --- databases that keep what is committed ------------------------------------------------------------------

@@ -17,31 +17,26 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Iterator, Mapping
-from datetime import date
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import psycopg
 from django.conf import settings
-from psycopg import sql
 
 from batconnect.embedded import Cluster
+from batconnect.embedded_host import wheel_programs
 
-PROJECT = Path(__file__).resolve().parent.parent
+from .migrated import PROJECT, copy_to_server, drop_database, make_clone, with_name
+
+__all__ = ["PROJECT", "with_name"]
+
 RUN_VARIABLE = "BATCONNECT_TEST_RUN"  # names this run of pytest, the same in all its processes
-# Without the system checks: those of the admin read permissions from the very tables that this makes.
-MIGRATE = ("migrate", "--skip-checks", "--verbosity", "0")
 SMALL_SERVER = {"shared_buffers": "128MB", "max_wal_size": "1GB", "min_wal_size": "80MB"}
 
 
 def prefix() -> str:
     """What every database and folder of this run of pytest is called by, so that runs never share any."""
     return f"test_{os.environ[RUN_VARIABLE]}"
-
-
-def with_name(url: str, database: str) -> str:
-    """The URL of another database on the same server."""
-    return urlsplit(url)._replace(path="/" + quote(database, safe="")).geturl()
 
 
 # --- the command line, as a process -------------------------------------------------------------------------
@@ -140,69 +135,28 @@ def _wait_until_served(address: str, process: subprocess.Popen[bytes], log: Path
             return
 
 
-STORY_MONTHS = [date(2019, month, 1) for month in range(2, 9)]
-
-
 # --- databases ----------------------------------------------------------------------------------------------
 
 
-def migrated_template(server_url: str) -> str:
-    """The name of a migrated database to clone from, made by the first process of this run that asks."""
-    name, unfinished = f"{prefix()}_template", f"{prefix()}_unfinished"
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [name])
-        if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
-            _drop(connection, unfinished)
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(unfinished)))
-            run_manage(with_name(server_url, unfinished), *MIGRATE)
-            _make_months(with_name(server_url, unfinished))
-            connection.execute(
-                sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
-                    sql.Identifier(unfinished), sql.Identifier(name)
-                )
-            )
-            # A connection to a template would make every clone of it fail.
-            connection.execute(
-                sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false").format(sql.Identifier(name))
-            )
-    return name
-
-
-def _make_months(url: str) -> None:
-    """The partitions of the months that most stories play in: making them anew in every test costs more than it."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        for month in STORY_MONTHS:
-            connection.execute("SELECT ensure_journal_month(%s), ensure_txn_source_month(%s)", [month, month])
-
-
 def clone(server_url: str) -> str:
-    """A new database like the template; returns its URL."""
-    template, name = migrated_template(server_url), f"{prefix()}_{uuid.uuid4().hex[:10]}"
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
-        )
-    return with_name(server_url, name)
+    """A new migrated database; returns its URL."""
+    return make_clone(server_url, f"{prefix()}_{uuid.uuid4().hex[:10]}")
 
 
 def drop(url: str, server_url: str) -> None:
     """Drop a cloned database, whoever is still connected to it."""
     with psycopg.connect(server_url, autocommit=True) as connection:
-        _drop(connection, urlsplit(url).path.lstrip("/"))
+        drop_database(connection, urlsplit(url).path.lstrip("/"))
 
 
 def drop_all_of_this_run(server_url: str) -> None:
-    """Drop the template and whatever killed tests left behind."""
+    """Drop whatever killed tests left behind."""
     with psycopg.connect(server_url, autocommit=True) as connection:
         found = connection.execute(
             "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [prefix() + "_"]
         ).fetchall()
         for (name,) in found:
-            _drop(connection, name)
-
-
-def _drop(connection: psycopg.Connection, name: str) -> None:
-    connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+            drop_database(connection, name)
 
 
 # --- whole clusters -----------------------------------------------------------------------------------------
@@ -227,7 +181,7 @@ def migrated_cluster() -> Cluster:
     with (clusters_folder() / "template.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not ready.exists():
-            run_manage(template.start(), *MIGRATE)
+            copy_to_server(settings.DATABASE_URL, template.start(), wheel_programs(template.home))
             template.stop()
             ready.touch()
     cluster = copy_of(template)

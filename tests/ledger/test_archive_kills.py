@@ -68,7 +68,7 @@ def environment(tmp_path: Path, told: str) -> dict[str, str]:
 
 
 def test_a_rotation_killed_at_any_step_leaves_every_month_whole_and_ends_when_it_is_run_again(
-    told: str, environment: dict[str, str], tmp_path: Path
+    told: str, environment: dict[str, str], soak_factor: int
 ) -> None:
     before = rows(told)
     with Sacrifices(environment, cwd=PROJECT) as sacrifices:
@@ -78,6 +78,8 @@ def test_a_rotation_killed_at_any_step_leaves_every_month_whole_and_ends_when_it
             expected = everything(calm)
         assert rows_missing(before, expected), "something has left"
         for number, (step, words) in enumerate(ROTATION.items()):
+            if soak_factor == 1 and number % 2:
+                continue  # every other step is enough for the ordinary run of the tests
             with copied(told) as url:
                 outcome = sacrifices.run(url, *ROTATE, at=point_of(calm_run, words, WHEN[number % 3]))
                 assert outcome.killed or WHEN[number % 3] == "during", f"{step}: {outcome.output}"

@@ -51,6 +51,7 @@ STEPS = {
     "a lock is given back": "pg_advisory_unlock(",
 }
 ROWS = 250  # a month: three shards
+SHORTLY = 2  # the ordinary run of the tests dies at every other step, and each way at some; make soak at all of them
 
 pytestmark = pytest.mark.slow
 
@@ -100,14 +101,19 @@ def test_a_worker_killed_at_any_step_leaves_nothing_that_is_not_taken_up(
     committing_database: str, soak_factor: int
 ) -> None:
     url, count = committing_database, len(STEPS) * min(soak_factor, 6)
+    told = range(0, count, SHORTLY if soak_factor == 1 else 1)
     load_months(count)
     connections["default"].close()
     with Sacrifices(manage_environment(url), cwd=PROJECT) as sacrifices, copied(url) as calm:
-        undisturbed = [
-            sacrifices.run(calm, "call", WORK, month, size(n)) for n, month in enumerate(months(count))
-        ]
-        assert {outcome.code for outcome in undisturbed} == {0}, undisturbed[0].output
+        undisturbed = {
+            n: sacrifices.run(calm, "call", WORK, month, size(n))
+            for n, month in enumerate(months(count))
+            if n in told
+        }
+        assert {outcome.code for outcome in undisturbed.values()} == {0}, undisturbed[0].output
         for n, month in enumerate(months(count)):
+            if n not in told:
+                continue
             point = point_of(undisturbed[n], n)
             outcome = sacrifices.run(url, "call", WORK, month, size(n), at=point)
             assert outcome.killed, (n, point, outcome.output)
@@ -117,7 +123,7 @@ def test_a_worker_killed_at_any_step_leaves_nothing_that_is_not_taken_up(
         found = story.everything()
         with looking_at(calm):
             expected = story.everything()
-    assert len(found["claims"]) == count * ROWS
+    assert len(found["claims"]) == len(told) * ROWS
     assert found == expected
 
 

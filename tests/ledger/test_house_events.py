@@ -63,7 +63,12 @@ def test_an_event_is_taken_back_once_by_its_mirror_and_never_before_its_own_day(
 
 
 def test_a_control_account_takes_no_event_but_of_its_own_origin() -> None:
-    paid: dict[str, Any] = {"amount": Decimal("500.00"), "on": TUESDAY, "actor": make_user(), "reference": "DLN-2019-00001"}
+    paid: dict[str, Any] = {
+        "amount": Decimal("500.00"),
+        "on": TUESDAY,
+        "actor": make_user(),
+        "reference": "DLN-2019-00001",
+    }
     with pytest.raises(ControlAccount):
         enter_house_event("LOAN_PAID_OUT", **paid)
     entered = enter_house_event("LOAN_PAID_OUT", origin=Origin.LOAN, **paid)
