@@ -1,7 +1,7 @@
 """A migrated database to clone from, made once for a state of the code and kept from run to run.
 
-Migrating takes far longer than most tests; what it makes follows from the code and its requirements alone, so the
-database is named by a digest of those. `python -m tests.migrated` makes it and lets Django look at a clone of it:
+Migrating takes far longer than most tests, and what it makes follows from a few files alone, so the database is named
+by a digest of those. `python -m tests.migrated` makes it and lets Django look at a clone of it:
 whether the migrations match the models, and whether the site may be deployed (the environment of the caller).
 """
 
@@ -11,7 +11,6 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -20,8 +19,19 @@ import psycopg
 from psycopg import sql
 
 PROJECT = Path(__file__).resolve().parent.parent
-SUFFIXES = {".py", ".sql", ".json", ".txt"}
-NOT_MIGRATED = {"tests", "benchmarks", "docs", "static", "templates", "scripts", "staticfiles"}
+# What migrating reads: migrations with their files, models and what they rest on, the apps' rights, the settings.
+READ = (
+    "requirements.txt",
+    "batconnect/settings.py",
+    "batconnect/common/*.py",
+    "*/apps.py",
+    "*/*/apps.py",
+    "*/models.py",
+    "*/*/models.py",
+    "*/models/**/*.py",
+    "*/migrations/**/*",
+    "*/*/migrations/**/*",
+)
 STORY_MONTHS = [date(2019, month, 1) for month in range(2, 9)]
 # Without the system checks: those of the admin read permissions from the very tables that this makes.
 MIGRATE = ("migrate", "--skip-checks", "--verbosity", "0")
@@ -115,12 +125,9 @@ def manage(url: str, *arguments: str) -> None:
     subprocess.run([sys.executable, "manage.py", *arguments], cwd=PROJECT, env=environment, check=True)
 
 
-def _files() -> Iterator[Path]:
-    for top in PROJECT.iterdir():
-        if top.is_file() and top.suffix in SUFFIXES:
-            yield top
-        elif top.is_dir() and not top.name.startswith(".") and top.name not in NOT_MIGRATED:
-            yield from (path for path in top.rglob("*") if path.suffix in SUFFIXES and path.is_file())
+def _files() -> set[Path]:
+    found = (path for pattern in READ for path in PROJECT.glob(pattern))
+    return {path for path in found if path.is_file() and path.suffix != ".pyc" and path.parts[-2] != "tests"}
 
 
 def _make_months(url: str) -> None:
