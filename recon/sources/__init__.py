@@ -23,6 +23,7 @@ from .errors import (
 from .http_api import HttpApi
 from .mt940_files import Mt940
 from .ofx import Ofx
+from .settlements import SettlementApi, SettlementFile
 from .tables import BankCsv, Csv, Parquet
 
 _adapters: dict[str, Adapter] = {}
@@ -44,7 +45,9 @@ def adapter_choices() -> list[tuple[str, str]]:
     return [(name, adapter.title) for name, adapter in sorted(_adapters.items())]
 
 
-for _adapter in (Csv(), BankCsv(), Parquet(), HttpApi(), Camt053(), Mt940(), Ofx()):
+for _adapter in (
+    Csv(), BankCsv(), Parquet(), HttpApi(), Camt053(), Mt940(), Ofx(), SettlementFile(), SettlementApi()
+):  # fmt: skip
     register(_adapter)
 
 __all__ = [

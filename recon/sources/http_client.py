@@ -45,7 +45,8 @@ class Paging:
 
     url: with what is asked for filled in. items: where the rows are, e.g. `data.items`. next: where the next page's
     address is; or page: the name of a counting parameter, from 1, whose first page without rows is the last. total:
-    where the API states how many rows there are. token_env: the variable with the bearer token. headers: sent as they are.
+    where the API states how many rows there are. token_env: the variable with the bearer token. headers: sent as
+    they are.
     """
 
     url: str

@@ -91,14 +91,14 @@ class Csv(_Table):
 
     def read(self, feed: Feed) -> Statement:
         mapping = feed.mapping
-        records = _records(feed)
-        header = [name.strip() for name in next(records, (0, []))[1]]
+        lines = records(feed)
+        header = [name.strip() for name in next(lines, (0, []))[1]]
         if not any(header):
             raise BadFile(problem="it is empty")
         if len(set(header)) < len(header):
             raise BadFile(problem="two columns have one name")
         columns = self.columns_in(header, mapping)
-        rows, end = _body(records, header, mapping.get("trailer"))
+        rows, end = _body(lines, header, mapping.get("trailer"))
         texts = _texts(rows, columns, mapping.get("decimal", "."))
         called = {**columns, "amount": columns.get("amount", columns.get("credit", "amount"))}
         statement = Statement(shaped(texts, feed, columns=called))
@@ -168,7 +168,7 @@ def _written_time(frame: pl.DataFrame, name: str, feed: Feed) -> pl.Expr:
     return moment.dt.convert_time_zone("UTC").dt.strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00")
 
 
-def _records(feed: Feed) -> Iterator[tuple[int, list[str]]]:
+def records(feed: Feed) -> Iterator[tuple[int, list[str]]]:
     """A file's records with the line they end in. Raises BadFile."""
     assert feed.path is not None
     encoding = str(feed.mapping.get("encoding", "utf-8"))
