@@ -1,6 +1,6 @@
 """Settlements beside the trips of their days, as the ledger has both."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -40,9 +40,9 @@ SELECT h.event_on, count(*), sum(CASE WHEN (l.side = 'DR') <> %(reversed)s THEN 
 def free_rows_of_day(source: ReconSource, day: date) -> tuple[list[ExternalRow], list[EntryLine]]:
     """Entered settlements of a day of trips, and the lines of its trips, that are in no match."""
     held = ReconMatchRow.objects.filter(external_row=OuterRef("external_row_id"), active=True)
+    known: Any = CurbSettlement.objects.with_status()
     settlements = (
-        CurbSettlement.objects.with_status()
-        .filter(~Exists(held), source=source, trip_date=day, status=SettlementStatus.ENTERED)
+        known.filter(~Exists(held), source=source, trip_date=day, status=SettlementStatus.ENTERED)
         .select_related("external_row")
         .order_by("external_row_id")
     )
@@ -67,15 +67,25 @@ def trips_of_days(source: ReconSource, days: Iterable[date]) -> dict[date, tuple
         return {day: (count, amount.quantize(Decimal("0.01"))) for day, count, amount in cursor.fetchall()}
 
 
-def settlement_answer(settlement: Row, trips: tuple[int, Decimal]) -> dict[str, Any]:
-    """A settlement as JSON-ready values, beside what the ledger has of its day."""
+def settlement_answers(keys: Sequence[int]) -> list[dict[str, Any]]:
+    """Settlements as JSON-ready values, the trips of all their days read at once."""
+    known: Any = CurbSettlement.objects.with_status()
+    found = list(known.filter(pk__in=keys).select_related("external_row", "source"))
+    trips = {
+        source: trips_of_days(source, [one.trip_date for one in found if one.source == source])
+        for source in {one.source for one in found}
+    }
+    return [_answer(one, trips[one.source].get(one.trip_date, (0, Decimal("0.00")))) for one in found]
+
+
+def _answer(settlement: Row, trips: tuple[int, Decimal]) -> dict[str, Any]:
     count, amount = trips
     return {
         "settlement_pk": settlement.pk,
         "settlement_id": settlement.external_row.external_id,
         "source": settlement.source.name,
-        "trip_date": settlement.trip_date,
-        "settled_on": settlement.settled_on,
+        "trip_date": settlement.trip_date.isoformat(),
+        "settled_on": settlement.settled_on.isoformat(),
         "gross": str(settlement.gross),
         "fees": str(settlement.fees),
         "net": str(settlement.net),

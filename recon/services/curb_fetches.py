@@ -29,6 +29,7 @@ from batconnect.common import audit, locks
 from batconnect.common.errors import BatConnectError
 from batconnect.common.models import User
 from batconnect.common.transactions import money_transaction
+from batconnect.common.weeks import NEW_YORK
 from batconnect.exports.pdf_files import make_folder, write_whole
 from ledger.engine.trips import COLUMNS
 from ledger.services.trips import import_trips
@@ -74,6 +75,18 @@ def next_window(now: datetime) -> tuple[datetime, datetime]:
     return last.window_to - timedelta(hours=settings.CURB_FETCH_OVERLAP_HOURS), now
 
 
+def check_window(*, now: datetime, begin: datetime | None, end: datetime | None) -> tuple[datetime, datetime]:
+    """The window to fetch, where one may be fetched. Raises FetchUnset, WrongWindow."""
+    if not settings.CURB_TRIPS_URL:
+        raise FetchUnset
+    usual = next_window(now)
+    begin, end = begin or min(usual[0], (end or now) - timedelta(hours=1)), end or usual[1]
+    if not begin < end <= now:
+        shown = [f"{moment.astimezone(NEW_YORK):%Y-%m-%d %H:%M}" for moment in (begin, end)]
+        raise WrongWindow(begin=shown[0], end=shown[1])
+    return begin, end
+
+
 def fetch_trips(
     *,
     actor: User,
@@ -87,12 +100,7 @@ def fetch_trips(
     Raises FetchUnset, FetchAtWork, WrongWindow; and SourceError, FileRefused, CannotWrite, which are kept with the
     fetch that failed.
     """
-    if not settings.CURB_TRIPS_URL:
-        raise FetchUnset
-    usual = next_window(now)
-    begin, end = begin or min(usual[0], (end or now) - timedelta(hours=1)), end or usual[1]
-    if not begin < end <= now:
-        raise WrongWindow(begin=f"{begin:%Y-%m-%d %H:%M}", end=f"{end:%Y-%m-%d %H:%M}")
+    begin, end = check_window(now=now, begin=begin, end=end)
     with _alone():
         fetch = CurbFetch.objects.create(window_from=begin, window_to=end, started_by=actor)
         try:

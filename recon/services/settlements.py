@@ -6,6 +6,7 @@ came twice and a file that was sent twice look alike, and only a person can ask.
 """
 
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from django.utils import timezone
@@ -13,11 +14,12 @@ from django.utils import timezone
 from batconnect.common import audit
 from batconnect.common.models import User
 from batconnect.common.transactions import money_transaction
-from ledger.models import Origin
+from ledger.models import Account, EntryLine, Origin
+from ledger.services.entries import event_entry
 from ledger.services.house_events import enter_house_event, reverse_house_event
 from ledger.services.reasons import checked_reason
 
-from ..models import CurbSettlement, ExternalRow, ReconJob, ReconMatch, ReconSource, SettlementStatus
+from ..models import CurbSettlement, ExternalRow, ReconJob, ReconMatch, ReconSource, Row, SettlementStatus
 from ..selectors.settlements import free_rows_of_day
 from ..sources import get_adapter
 from ..sources.settlements import Settled, settled
@@ -26,6 +28,7 @@ from .locking import hold_source
 from .matches import Rows, make_match
 
 EVENT = "CURB_SETTLEMENT"
+CHANNEL = "CURB"
 TWICE = "Settlement {other} says the same of this day: is it the same money told twice?"
 
 
@@ -137,15 +140,35 @@ def match_day(*, settlement_id: int, reason: str, actor: User) -> ReconMatch:
     return match
 
 
+def effect(settlement: Row) -> list[tuple[Account, Decimal]]:
+    """What entering, or taking back, would enter now: accounts and amounts, debits positive. Raises NoEntry."""
+    if settlement.status == SettlementStatus.ENTERED:
+        lines = EntryLine.objects.filter(entry_id=settlement.entry_id, je_date=settlement.entry_date)
+        return [
+            (line.account, -line.amount if line.side == EntryLine.Side.DR else line.amount)
+            for line in lines.select_related("account")
+        ]
+    made = event_entry(
+        EVENT,
+        amount=settlement.gross,
+        on=settlement.settled_on,
+        channel=CHANNEL,
+        parts={"fees": settlement.fees},
+    )
+    accounts = Account.objects.in_bulk([line.account_id for line in made.lines])
+    return [(accounts[line.account_id], line.amount) for line in made.lines]
+
+
 def _keep(source: ReconSource, row: ExternalRow, told: Settled, actor: User) -> CurbSettlement:
     """One settlement, entered; or held where another says the same of that day."""
-    other = (
-        CurbSettlement.objects.with_status()
-        .filter(source=source, trip_date=told.trip_date, gross=told.gross, trips=told.trips)
-        .filter(status=SettlementStatus.ENTERED)
-        .select_related("external_row")
-        .first()
-    )
+    known: Any = CurbSettlement.objects.with_status().select_related("external_row")
+    other = known.filter(
+        source=source,
+        trip_date=told.trip_date,
+        gross=told.gross,
+        trips=told.trips,
+        status=SettlementStatus.ENTERED,
+    ).first()
     values: dict[str, Any] = {}
     if other is None:
         values = _entry_of(source, row, told, actor)
@@ -166,7 +189,7 @@ def _entry_of(
         on=told.settled_on,
         actor=actor,
         reference=row.external_id,
-        channel="CURB",
+        channel=CHANNEL,
         description=f"Card settlement of {told.trip_date}, {told.trips} trips",
         parts={"fees": told.fees},
     )

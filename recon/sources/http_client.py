@@ -93,7 +93,8 @@ def read_pages(paging: Paging) -> Iterator[Page]:
 
     Raises SourceError: not reached, not whole, not JSON, a page that came before, fewer rows than are stated.
     """
-    headers, url, seen, count = paging.sent(), paging.url, set(), 0
+    headers, url, count = paging.sent(), paging.url, 0
+    seen: set[str] = set()
     for number in range(1, MOST_PAGES + 1):
         address = _with_parameter(url, paging.page, number) if paging.page else url
         content = call(address, headers, page=number)
