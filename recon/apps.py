@@ -20,4 +20,9 @@ class ReconConfig(AppConfig):
     }
 
     def ready(self) -> None:
+        from leases.demo.parts import register_part
+
         from . import tasks  # noqa: F401  (registers its jobs)
+        from .demo.settlements import settle_cards
+
+        register_part(settle_cards)
