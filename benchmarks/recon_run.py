@@ -28,7 +28,7 @@ CHUNK = 20_000
 
 
 def measure(rows: int = int(os.environ.get("ROWS", 100_000))) -> dict[str, Any]:
-    """Seconds to make the ledger's side, of the first run step by step, of the second; rows that were written; memory."""
+    """Seconds to make the ledger's side, of the first run by steps, of the second; rows written; memory."""
     source = ReconSource.objects.create(
         name="bench", adapter="parquet", currency_id="USD", reaches_back=45,
         mapping={"columns": {"id": "id", "amount": "amount", "time": "at", "reference": "ref", "description": "text"}},

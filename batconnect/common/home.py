@@ -22,7 +22,7 @@ from .screens import Table
 
 @dataclass(frozen=True)
 class Tile:
-    """`url` leads to the list; `note` is a short word beside the count, such as the age of the oldest."""
+    """`url` leads to the list; `note` is a word or two after the label, such as the age of the oldest."""
 
     label: str
     count: int

@@ -178,7 +178,7 @@ class CurbFetchAdmin(ReadOnlyAdmin):
             ],
             facts=[
                 ("Ended", Cell(moment(record.ended_at))),
-                ("Fingerprint (SHA-256)", Cell(record.sha256 or "–", look="long")),
+                *([("Fingerprint (SHA-256)", Cell(record.sha256, look="long"))] if record.sha256 else []),
             ],
             tables=[*tables, audit_table(f"curb_fetch:{record.pk}")],
             texts=texts if failed else [],

@@ -2,7 +2,7 @@
 
 from batconnect.common.home import Tile, register_table, register_tile
 from batconnect.common.models import User
-from batconnect.common.screens import Cell, Table, admin_url, day, list_url, moment
+from batconnect.common.screens import Cell, Table, admin_url, day, list_url
 
 from ..models import CurbFetch, CurbSettlement, ReconJob, ReconLog, ReconSource
 from ..selectors.exceptions import jobs_in_force, open_exceptions
@@ -15,10 +15,11 @@ def _exceptions(user: User) -> list[Tile]:
     """Rows whose partner will not come by itself, and the age of the oldest as of each source's last run."""
     jobs = list(jobs_in_force())
     waiting = open_exceptions([job.pk for job in jobs]).filter(waiting=False)
-    count = waiting[: MOST_COUNTED + 1].count()
-    days = [(job.date - job.oldest_unmatched).days for job in jobs if job.oldest_unmatched]
-    notes = ["and more"] * (count > MOST_COUNTED) + [f"oldest {max(days, default=0)} d"] * bool(days)
-    return [Tile("Rows to reconcile", min(count, MOST_COUNTED), list_url(ReconLog), ", ".join(notes))]
+    oldest = waiting.order_by("-age_days").values_list("age_days", flat=True)[: MOST_COUNTED + 1]
+    ages = list(oldest)
+    note = f"oldest {ages[0]} d" if ages else ""
+    more = "and more, " if len(ages) > MOST_COUNTED else ""
+    return [Tile("Rows to reconcile", min(len(ages), MOST_COUNTED), list_url(ReconLog), more + note)]
 
 
 def _settlements(user: User) -> list[Tile]:
@@ -43,14 +44,12 @@ def _sources(user: User) -> Table:
     )
     return Table(
         "Reconciliation, source by source",
-        ["Source", "For", "Ended", "#Difference", "Oldest open", "How it ended"],
+        ["Source", "For", "#Difference", "How it ended"],
         [
             [
                 Cell(str(job.source), admin_url(job)),
                 Cell(day(job.date)),
-                Cell(moment(job.ended_at)),
                 Cell(shown_money(job.variance), look="money"),
-                Cell(day(job.oldest_unmatched)),
                 Cell(job.get_status_display(), look="warn" if job.status == ReconJob.Status.FAILED else ""),
             ]
             for job in jobs

@@ -120,8 +120,9 @@ class CurbSettlementAdmin(ReadOnlyAdmin):
         facts = [
             ("Settled", Cell(day(record.settled_on))),
             ("Source", Cell(str(record.source))),
-            ("Held because", Cell(record.held_because or "–", look="long")),
         ]
+        if record.held_because:
+            facts.append(("Held because", Cell(record.held_because, look="long")))
         if record.entry_id:
             facts.append(("Journal entry", line_cell(je_number(record.entry_id, record.entry_date))))
         if match is not None:

@@ -16,7 +16,7 @@ from leases.demo.parts import Call, Say
 from leases.demo.trips import WEEKS
 from ledger.models import Account
 
-from ..models import Outcome, ReconJob, ReconLog, ReconSource
+from ..models import CurbSettlement, Outcome, ReconJob, ReconLog, ReconSource
 from ..selectors.settlements import trips_of_days
 from ..services import decisions
 from ..sources.settlements import FIELDS
@@ -90,11 +90,12 @@ def _accept(job_id: int) -> int:
     if made:
         accountant.set_unusable_password()
         accountant.save()
+    rows = CurbSettlement.objects.filter(source__name=SOURCE, trip_date__lt=MATCHED_UNTIL)
     suggested = ReconLog.objects.filter(
         job_id=job_id,
         side="external",
         outcome=Outcome.SUGGESTED,
-        external_row__settlement__trip_date__lt=MATCHED_UNTIL,
+        external_row_id__in=rows.values("external_row_id"),
     )
     ready = list(suggested.order_by("occurred_at", "key").values_list("pk", flat=True))
     for log_id in ready:
