@@ -76,6 +76,7 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ("Runs", "sync_alt", "recon.reconjob", ""),
             ("Reconcile", "play_arrow", "recon_reconjob_start", "recon.run_recon"),
             ("Matches", "join_inner", "recon.reconmatch", ""),
+            ("Card settlements", "credit_card", "recon.curbsettlement", ""),
             ("Sources", "cloud_download", "recon.reconsource", ""),
             ("Models", "tune", "recon.reconmodel", ""),
         ),
@@ -96,6 +97,7 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         (
             ("Files", "inventory_2", "ledger.importbatch", ""),
             ("Parked rows", "pending_actions", "ledger.parkedrow", ""),
+            ("Fetches of trips", "cloud_sync", "recon.curbfetch", ""),
             ("Source rows", "local_taxi", "ledger.sourcetransaction", ""),
             ("Bulk runs", "dynamic_feed", "ledger.journalrun", ""),
             ("New bulk run", "playlist_add", "ledger_journalrun_start", "ledger.post_batch"),

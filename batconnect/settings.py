@@ -178,6 +178,26 @@ RECON_IMPORT_ROOT = Path(env.str("RECON_IMPORT_ROOT", default=str(LOCAL_DIR / "i
 RECON_API_HOSTS = env.list("RECON_API_HOSTS", default=[])
 RECON_API_INSIDE_HOSTS: list[str] = env.list("RECON_API_INSIDE_HOSTS", default=[])
 RECON_API_BACKOFF = env.float("RECON_API_BACKOFF", default=0.5)  # seconds, doubled with every try
+RECON_API_TIMEOUT = env.float("RECON_API_TIMEOUT", default=30.0)  # seconds without a byte
+RECON_API_PAGE_SECONDS = env.float("RECON_API_PAGE_SECONDS", default=120.0)  # for a page as a whole
+RECON_API_LONGEST_WAIT = env.int(
+    "RECON_API_LONGEST_WAIT", default=60
+)  # seconds, when a host says how long to wait
+
+# --- Trips from the processor -------------------------------------------------------------------------------
+# The address of the processor's trips; {from} and {to} are the hours asked for. Unset: nothing is fetched.
+CURB_TRIPS_URL = env.str("CURB_TRIPS_URL", default="")
+# Where the trips are in an answer, and the way to the next page: one of the two. As in an `api` source.
+CURB_TRIPS_PAGING = {
+    "items": env.str("CURB_TRIPS_ITEMS", default="trips"),
+    "next": env.str("CURB_TRIPS_NEXT", default="next"),
+    "page": env.str("CURB_TRIPS_PAGE", default=""),
+    "total": env.str("CURB_TRIPS_TOTAL", default=""),
+    "token_env": env.str("CURB_TRIPS_TOKEN_ENV", default="RECON_TOKEN_CURB"),
+}
+# A fetch begins this long before the end of the last one that succeeded; the very first reaches back some days.
+CURB_FETCH_OVERLAP_HOURS = env.int("CURB_FETCH_OVERLAP_HOURS", default=48)
+CURB_FETCH_FIRST_DAYS = env.int("CURB_FETCH_FIRST_DAYS", default=7)
 
 # --- Security -------------------------------------------------------------------------------------------
 SECURE_PROXY_SSL_HEADER = (

@@ -16,6 +16,7 @@ BENCHMARKS = (
     "proofs",
     "transfers",
     "recon_matching",
+    "recon_run",
     "archives",
     "bulk",
     "bulk_ten",

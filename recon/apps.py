@@ -14,7 +14,15 @@ class ReconConfig(AppConfig):
         "recon_job": "SELECT, INSERT, UPDATE",
         "recon_match": "SELECT, INSERT, UPDATE (status, undone_by_id, undone_at, undo_reason)",
         "recon_match_row": "SELECT, INSERT",
+        "curb_fetch": "SELECT, INSERT, UPDATE",
+        "curb_settlement": "SELECT, INSERT, UPDATE (entry_id, entry_date, entered_by_id, dismissed_at, "
+        "dismissed_by_id, dismissed_because)",
     }
 
     def ready(self) -> None:
+        from leases.demo.parts import register_part
+
         from . import tasks  # noqa: F401  (registers its jobs)
+        from .demo.settlements import settle_cards
+
+        register_part(settle_cards)

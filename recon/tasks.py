@@ -1,21 +1,30 @@
-"""Reconciliation in the background: the job a person starts, and the hour at which sources are reconciled daily."""
+"""Reconciliation in the background: the job a person starts, and the hour at which sources are reconciled daily.
+
+And the hourly fetch of trips from the card processor.
+"""
 
 import logging
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from celery import shared_task
+from django.conf import settings
 from django.utils import timezone
 
 from batconnect.common.audit import system_user
 from batconnect.common.errors import BatConnectError
 from batconnect.common.models import User
 from batconnect.common.weeks import NEW_YORK, local_date
+from batconnect.jobs.models import JobRun
 from batconnect.jobs.progress import Progress
-from batconnect.jobs.services import register_job
+from batconnect.jobs.services import register_job, start_job
 
 from .models import ReconJob, ReconSource
+from .selectors.fetches import fetch_answer
+from .services.curb_fetches import fetch_trips
 from .services.runs import JOB, run_started, start_recon
+
+FETCH = "fetch_curb"
 
 logger = logging.getLogger(__name__)
 
@@ -51,4 +60,22 @@ def _run(parameters: dict[str, Any], actor: User, progress: Progress) -> dict[st
     return {"source": job.source.name, "date": job.date, "variance": str(done.variance), **done.counts}
 
 
+@shared_task(name="recon.tasks.fetch_curb_trips")
+def fetch_curb_trips() -> str:
+    """Every hour: start a fetch of trips; empty where no address is set."""
+    return str(start_fetch(actor=system_user()).pk) if settings.CURB_TRIPS_URL else ""
+
+
+def start_fetch(*, actor: User, begin: datetime | None = None, end: datetime | None = None) -> JobRun:
+    """Have a worker fetch trips; an equal fetch that waits or runs is returned instead."""
+    return start_job(kind=FETCH, parameters={"from": begin, "to": end}, actor=actor)
+
+
+def _fetch(parameters: dict[str, Any], actor: User, progress: Progress) -> dict[str, Any]:
+    begin, end = (parameters[name] and datetime.fromisoformat(parameters[name]) for name in ("from", "to"))
+    fetch = fetch_trips(actor=actor, now=timezone.now(), begin=begin, end=end, progress=progress)
+    return fetch_answer(fetch)
+
+
 register_job(JOB, _run, "Reconciliation")
+register_job(FETCH, _fetch, "Fetch trips from the processor")

@@ -17,4 +17,5 @@ BATCH_RUN = 7305111  # a step of a bulk run that takes it as a whole
 BATCH_INDEX = 7305120  # and 1 to 3: a part of its indexes is built
 RECON_SOURCE = 7305130  # a source is reconciled, or decided upon
 ARCHIVES = 7305110230  # shared: archives are read; alone: a month is dropped or restored
+CURB_FETCH = 7305110246  # held by the session while trips are fetched, one window at a time
 ROTATION = 7305110231  # one rotation of the partitions at a time

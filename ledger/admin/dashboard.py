@@ -1,4 +1,7 @@
-"""The home page: the last closed week, what is owed, what needs a person, and the last run of each job."""
+"""The home page: the last closed week, what is owed, what needs a person, and the last run of each job.
+
+Apps above the ledger add theirs through `batconnect.common.home`.
+"""
 
 from datetime import timedelta
 from typing import Any
@@ -10,6 +13,7 @@ from django.utils import timezone
 
 from batconnect.cases.models import Case
 from batconnect.cases.services.access import visible_cases
+from batconnect.common.home import Tile, tables_for, tiles_for
 from batconnect.common.money import ZERO
 from batconnect.common.screens import Cell, Detail, Table, admin_url, list_url, moment, money_cell
 from batconnect.jobs.models import JobRun
@@ -35,6 +39,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     tables = []
     if can("ledger.view_driveraccount"):
         tables.append(_largest_debts())
+    tables += tables_for(request.user)  # type: ignore[arg-type]
     if can("jobs.view_jobrun"):
         tables.append(_last_jobs())
     context |= {
@@ -43,7 +48,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "week_figures": _week_figures(week),
         "week_url": admin_url(week) if week else "",
         "receivables": _receivables(can) if can("ledger.view_ledgerbalance") else [],
-        "attention": _attention(request.user),
+        "attention": [*_attention(request.user), *tiles_for(request.user)],  # type: ignore[arg-type]
         "run_url": reverse("admin:ledger_weeklyrun_run") if can("ledger.run_week") else "",
         "detail": Detail(title="", tables=tables),
     }
@@ -74,39 +79,35 @@ def _receivables(can: Any) -> list[tuple[str, Cell]]:
     ]
 
 
-def _attention(user: Any) -> list[dict[str, Any]]:
+def _attention(user: Any) -> list[Tile]:
     """What waits for a person; each with its list. Nothing waiting is said as well."""
     can = user.has_perm
     found = []
     if can("cases.view_case"):
         waiting = visible_cases(user).filter(status=Case.Status.OPEN)
         overdue = waiting.filter(due_at__lt=timezone.now()).count()
-        found.append(_waiting("Open cases", waiting.count(), list_url(Case, "status__exact=OPEN")))
-        found.append(_waiting("Overdue cases", overdue, list_url(Case, "whose=overdue")))
+        found.append(Tile("Open cases", waiting.count(), list_url(Case, "status__exact=OPEN")))
+        found.append(Tile("Overdue cases", overdue, list_url(Case, "whose=overdue")))
     if can("ledger.view_parkedrow"):
         count = ParkedRow.objects.filter(status=ParkedRow.Status.PARKED).count()
-        found.append(_waiting("Parked rows", count, list_url(ParkedRow, "status__exact=PARKED")))
+        found.append(Tile("Parked rows", count, list_url(ParkedRow, "status__exact=PARKED")))
     if can("jobs.view_jobrun"):
         since = timezone.now() - RECENT
         failed = JobRun.objects.filter(status=JobRun.Status.FAILED, created_at__gte=since).count()
-        found.append(_waiting("Jobs failed in 7 days", failed, list_url(JobRun, "status__exact=FAILED")))
+        found.append(Tile("Jobs failed in 7 days", failed, list_url(JobRun, "status__exact=FAILED")))
     if can("ledger.view_journalrun"):
         stopped, lost = waiting_runs().count(), failed_runs().count()
-        found.append(_waiting("Bulk runs stopped", stopped, list_url(JournalRun, "attention=stopped")))
-        found.append(_waiting("Bulk runs failed in 7 days", lost, list_url(JournalRun, "attention=failed")))
+        found.append(Tile("Bulk runs stopped", stopped, list_url(JournalRun, "attention=stopped")))
+        found.append(Tile("Bulk runs failed in 7 days", lost, list_url(JournalRun, "attention=failed")))
     if can("ledger.approve_journal"):
         journals = ManualJournal.objects.filter(status=ManualJournal.Status.SUBMITTED).count()
         found.append(
-            _waiting("Journals to approve", journals, list_url(ManualJournal, "status__exact=SUBMITTED"))
+            Tile("Journals to approve", journals, list_url(ManualJournal, "status__exact=SUBMITTED"))
         )
     if can("ledger.view_dtr"):
         unpaid = DTR.objects.filter(status=DTR.Status.FINALIZED, net_pay__gt=0).count()
-        found.append(_waiting("DTRs to pay out", unpaid, list_url(DTR, UNPAID)))
+        found.append(Tile("DTRs to pay out", unpaid, list_url(DTR, UNPAID)))
     return found
-
-
-def _waiting(label: str, count: int, url: str) -> dict[str, Any]:
-    return {"label": label, "count": count, "url": url}
 
 
 def _largest_debts() -> Table:

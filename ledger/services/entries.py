@@ -151,6 +151,26 @@ def enter_event(
 
     `parts`: amounts the templates name besides (`fees`, `principal`, `interest`).
     """
+    entry = event_entry(
+        txn_type, amount=amount, on=on, event_on=event_on, product=product, channel=channel, reference=reference,
+        description=description, parts=parts,
+    )  # fmt: skip
+    return enter([entry], origin=origin, actor_id=actor_id)[0]
+
+
+def event_entry(
+    txn_type: str,
+    *,
+    amount: Decimal,
+    on: date,
+    event_on: date | None = None,
+    product: str = "",
+    channel: str = "",
+    reference: str = "",
+    description: str = "",
+    parts: Mapping[str, Decimal] | None = None,
+) -> NewEntry:
+    """The entry that the templates make of an event, not entered: what a screen shows before. Raises NoEntry."""
     policy = checked_policy()
     columns: Columns = {
         "category": [txn_type],
@@ -160,7 +180,7 @@ def enter_event(
         "components": [parts and Jsonb({name: str(part) for name, part in parts.items()})],
     }
     lines = expand(policy, event_frame(columns, on=on, channels=[channel]), columns)
-    entry = NewEntry(
+    return NewEntry(
         je_date=on,
         event_on=event_on,
         reference=reference,
@@ -171,7 +191,6 @@ def enter_event(
             for account_id, value, fund in zip(lines["account_id"], signed(lines), lines["fund"], strict=True)
         ],
     )
-    return enter([entry], origin=origin, actor_id=actor_id)[0]
 
 
 def open_day(day: date) -> date:

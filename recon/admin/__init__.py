@@ -1,5 +1,5 @@
-"""Screens of reconciliation: sources, runs, exceptions side by side, matches, models."""
+"""Screens of reconciliation: sources, runs, exceptions side by side, matches, models; fetched trips, settlements."""
 
-from . import exceptions, jobs, matches, sources
+from . import exceptions, fetches, home, jobs, matches, settlements, sources
 
-__all__ = ["exceptions", "jobs", "matches", "sources"]
+__all__ = ["exceptions", "fetches", "home", "jobs", "matches", "settlements", "sources"]

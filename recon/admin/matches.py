@@ -57,6 +57,9 @@ def _difference(match: ReconMatch) -> str:
     return shown_money(match.difference)
 
 
+SHOWN = 50  # rows of a match; a settled day has thousands
+
+
 @display(description="Decided by")
 def _decided_by(match: ReconMatch) -> str:
     return str(match.decided_by or "automatic")
@@ -156,8 +159,8 @@ class ReconMatchAdmin(ReadOnlyAdmin):
 
 
 def _rows_table(match: ReconMatch) -> Table:
-    rows = []
-    for row in match.rows.select_related("external_row"):
+    rows, count = [], match.rows.count()
+    for row in match.rows.select_related("external_row")[:SHOWN]:
         if row.external_row is not None:
             outside = row.external_row
             named, words = Cell(outside.external_id), outside.description
@@ -174,4 +177,5 @@ def _rows_table(match: ReconMatch) -> Table:
                 Cell(shown_money(row.amount), look="money"),
             ]
         )
-    return Table("What belongs together", ["Side", "Row", "When", "Description", "#Amount"], rows)
+    note = f"The first {SHOWN} of {count:,}." if count > SHOWN else ""
+    return Table("What belongs together", ["Side", "Row", "When", "Description", "#Amount"], rows, note=note)

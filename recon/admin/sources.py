@@ -13,7 +13,7 @@ from simple_history.admin import SimpleHistoryAdmin
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import BooleanRadioFilter
 from unfold.decorators import action
-from unfold.widgets import UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminURLInputWidget
 
 from batconnect.common.errors import BatConnectError
 from batconnect.common.screens import Cell, Detail, ReadOnlyAdmin, Table, moment_column, text_column
@@ -29,6 +29,9 @@ class SourceForm(forms.ModelForm):
     """A source; how it is read is checked before it is kept."""
 
     adapter = forms.ChoiceField(choices=adapter_choices, widget=UnfoldAdminSelectWidget)
+    alert_webhook = forms.URLField(
+        required=False, max_length=200, assume_scheme="https", widget=UnfoldAdminURLInputWidget
+    )
 
     class Meta:
         model = ReconSource

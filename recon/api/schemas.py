@@ -9,7 +9,7 @@ from batconnect.api.fields import BodyFlagField, BodyIdField, DateField, FlagFie
 from batconnect.api.pagination import PageQuery, Sorts, page_schema
 from ledger.services.reasons import LONGEST_REASON
 
-from ..models import Outcome, ReconJob, ReconMatch, Side
+from ..models import CurbFetch, Outcome, ReconJob, ReconMatch, SettlementStatus, Side
 from ..services.decisions import LONGEST_NOTE
 from ..services.files import LONGEST_PATH
 
@@ -222,3 +222,88 @@ class MatchAnswer(serializers.Serializer[Any]):
     ledger = serializers.ListField(child=serializers.CharField())
     je_number = serializers.CharField(allow_null=True, help_text="The entry of a write-off.")
     note = serializers.CharField()
+
+
+class ImportedTrips(serializers.Serializer[Any]):
+    batch_id = serializers.IntegerField()
+    accepted = serializers.IntegerField()
+    rejected = serializers.IntegerField(help_text="Parked for a person.")
+    duplicates = serializers.IntegerField(help_text="Loaded before with the same figures.")
+    card_earnings = serializers.CharField()
+    taxes = serializers.CharField()
+
+
+@extend_schema_serializer(component_name="CurbFetch")
+class FetchRow(serializers.Serializer[Any]):
+    fetch_id = serializers.IntegerField()
+    to = serializers.DateTimeField()
+    status = serializers.ChoiceField(choices=CurbFetch.Status.choices)
+    pages = serializers.IntegerField()
+    rows = serializers.IntegerField()
+    sha256 = serializers.CharField(help_text="Of the file of what was fetched.")
+    imported = ImportedTrips(allow_null=True)
+    error = JobError(allow_null=True)
+    started_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField(allow_null=True)
+
+    def get_fields(self) -> dict[str, Any]:
+        return {"from": serializers.DateTimeField(), **super().get_fields()}
+
+
+class FetchesQuery(PageQuery):
+    sorts: Sorts = {"fetch_id": "pk", "from": "window_from", "rows": "rows"}
+    status = serializers.ChoiceField(choices=CurbFetch.Status.choices, required=False)
+
+
+FetchPage = page_schema(FetchRow, "CurbFetchPage")
+
+
+@extend_schema_serializer(component_name="CurbFetchRequest")
+class FetchRequest(serializers.Serializer[Any]):
+    to = serializers.DateTimeField(required=False, help_text="Default: now.")
+
+    def get_fields(self) -> dict[str, Any]:
+        begin = serializers.DateTimeField(
+            required=False, help_text="Default: some hours before the end of the last fetch that succeeded."
+        )
+        return {"from": begin, **super().get_fields()}
+
+
+@extend_schema_serializer(component_name="CurbFetchStarted")
+class FetchStarted(serializers.Serializer[Any]):
+    message = serializers.CharField()
+    job_id = serializers.UUIDField()
+
+
+@extend_schema_serializer(component_name="CardSettlement")
+class SettlementRow(serializers.Serializer[Any]):
+    settlement_pk = serializers.IntegerField()
+    settlement_id = serializers.CharField(help_text="The processor's.")
+    source = serializers.CharField()  # type: ignore[assignment]
+    trip_date = serializers.DateField()
+    settled_on = serializers.DateField()
+    gross = serializers.CharField()
+    fees = serializers.CharField()
+    net = serializers.CharField()
+    trips = serializers.IntegerField()
+    status = serializers.ChoiceField(choices=SettlementStatus.choices)
+    held_because = serializers.CharField()
+    ledger_trips = serializers.IntegerField(help_text="Card trips of that day in the ledger.")
+    ledger_amount = serializers.CharField()
+    difference = serializers.CharField(help_text="This settlement's gross less the ledger's.")
+    je_number = serializers.CharField(allow_null=True)
+
+
+class SettlementsQuery(PageQuery):
+    sorts: Sorts = {"settled_on": "settled_on", "trip_date": "trip_date", "gross": "gross"}
+    source = TextField(max_length=40, required=False)  # type: ignore[assignment]
+    status = serializers.ChoiceField(choices=SettlementStatus.choices, required=False)
+    trip_date = DateField(required=False)
+
+
+SettlementPage = page_schema(SettlementRow, "CardSettlementPage")
+
+
+@extend_schema_serializer(component_name="CardSettlementDecision")
+class SettlementDecision(serializers.Serializer[Any]):
+    reason = TextField(**REASON)

@@ -7,7 +7,7 @@ from django.urls.converters import StringConverter
 
 from batconnect.api.routes import route
 
-from . import exceptions, runs
+from . import curb, exceptions, runs
 
 
 class Day(StringConverter):
@@ -30,6 +30,7 @@ register_converter(Day, "day")
 register_converter(SourceName, "recon_source")
 
 _ONE = "recon/exceptions/<id:log_id>"
+_SETTLEMENT = "recon/curb/settlements/<id:settlement_pk>"
 urlpatterns = [
     route("recon/run", runs.Run.as_view(), name="recon-run"),
     route("recon/status/<day:on>", runs.Status.as_view(), name="recon-status"),
@@ -43,5 +44,11 @@ urlpatterns = [
     route(f"{_ONE}/accept", exceptions.Accept.as_view(), name="recon-accept"),
     route(f"{_ONE}/reject", exceptions.Reject.as_view(), name="recon-reject"),
     route(f"{_ONE}/write-off", exceptions.WriteOff.as_view(), name="recon-write-off"),
+    route("recon/curb/fetches", curb.Fetches.as_view(), name="curb-fetches"),
+    route("recon/curb/settlements", curb.Settlements.as_view(), name="curb-settlements"),
+    route(f"{_SETTLEMENT}/enter", curb.Enter.as_view(), name="curb-settlement-enter"),
+    route(f"{_SETTLEMENT}/dismiss", curb.Dismiss.as_view(), name="curb-settlement-dismiss"),
+    route(f"{_SETTLEMENT}/take-back", curb.TakeBack.as_view(), name="curb-settlement-take-back"),
+    route(f"{_SETTLEMENT}/match", curb.MatchDay.as_view(), name="curb-settlement-match"),
     route(f"{_ONE}/comment", exceptions.Comment.as_view(), name="recon-comment"),
 ]

@@ -17,6 +17,7 @@ from ledger.engine.data_loader import read_query, schema_of
 from ledger.selectors.archives import check_entries_here
 
 from ..models import ReconSource
+from ..sources import get_adapter
 from ..sources.base import AMOUNT, DEFAULT_ZONE
 
 # Matches that hold a row: those of other jobs take it out of view, those of this date's jobs do not.
@@ -30,21 +31,27 @@ _HELD = """
     OFFSET 0
   ) held ON true
 """
+# A settlement that was not entered, because it seems to come twice, belongs to no day until a person says so.
 _EXTERNAL = f"""
 SELECT e.id, e.external_id AS key, e.amount, e.currency, (extract(epoch FROM e.occurred_at) * 1000000)::bigint AS at,
-       e.reference, e.description, e.group_key, e.figures_hash, held.match_id AS match, coalesce(held.decided, false)
+       e.reference, e.description, CASE WHEN c.id IS NOT NULL AND c.entry_id IS NULL THEN '' ELSE e.group_key END,
+       e.figures_hash, held.match_id AS match, coalesce(held.decided, false)
   FROM recon_external_row e
+  LEFT JOIN curb_settlement c ON c.external_row_id = e.id
   {_HELD.format(row="r.side = 'external' AND r.external_row_id = e.id")}
  WHERE e.source_id = %(source)s AND e.occurred_at < %(until)s AND (held.match_id IS NULL OR held.ours)
 """
-# Entries that were taken back stand for nothing, unless one of the two was matched before the other came.
+# Entries that were taken back stand for nothing, unless one of the two was matched before the other came. Entries that
+# the source's own settlements made are the other side of its rows already.
 _LEDGER = f"""
 SELECT l.id, l.je_date, h.je_number || '/' || l.line_number AS key,
        CASE WHEN (l.side = 'DR') <> %(reversed)s THEN l.amount ELSE -l.amount END AS amount, l.currency,
        (extract(epoch FROM coalesce(s.ended_at, h.event_on::timestamp AT TIME ZONE %(zone)s)) * 1000000)::bigint AS at,
        coalesce(nullif(h.reference, ''), h.metadata ->> 'reference', p.reference_id, s.source_rowid, '') AS reference,
        coalesce(nullif(h.description, ''), h.metadata ->> 'description', p.description, '') AS description,
-       coalesce(h.metadata ->> 'group_key', '') AS group_key, coalesce(h.metadata ->> 'occurred_at', '') AS told,
+       coalesce(h.metadata ->> 'group_key',
+                CASE WHEN %(by_day)s AND h.source_id IS NOT NULL THEN h.event_on::text END, '') AS group_key,
+       coalesce(h.metadata ->> 'occurred_at', '') AS told,
        held.match_id AS match, coalesce(held.decided, false)
   FROM ledger_entry_line l
   JOIN ledger_entry_header h ON h.id = l.entry_id AND h.je_date = l.je_date AND h.batch_id = l.batch_id
@@ -56,6 +63,7 @@ SELECT l.id, l.je_date, h.je_number || '/' || l.line_number AS key,
    AND (l.je_date >= %(from)s OR held.match_id IS NOT NULL OR l.id IN (
      SELECT g.line_id FROM recon_log g WHERE g.job_id = %(previous)s AND g.side = 'ledger' AND g.outcome <> 'matched'))
    AND (held.match_id IS NULL OR held.ours)
+   AND NOT EXISTS (SELECT FROM curb_settlement c WHERE c.source_id = %(source)s AND c.entry_id = l.entry_id)
    AND (held.match_id IS NOT NULL OR NOT EXISTS (
      SELECT FROM ledger_entry_reversal v WHERE v.entry_id = l.entry_id AND v.reversed_by_date <= %(date)s))
    AND (held.match_id IS NOT NULL OR h.reverses_id IS NULL OR EXISTS (
@@ -109,6 +117,7 @@ def population(source: ReconSource, on: date) -> Population:
             "accounts": list(source.accounts.values_list("pk", flat=True)),
             "currency": source.currency_id,
             "reversed": source.reversed_sign,
+            "by_day": get_adapter(source.adapter).by_day,
             "from": begin,
             "earliest": earliest,
             "previous": previous,

@@ -12,7 +12,7 @@ from batconnect.common.errors import BatConnectError
 
 from ..models import ReconJob
 from ..selectors.summaries import money_text
-from ..sources.http_api import post_json
+from ..sources.http_client import post_json
 
 logger = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ from ..models import (
     Side,
 )
 from .errors import ChangedMeanwhile, ReconError
+from .locking import hold_source
 from .matches import Rows, find_rows, make_match
-from .runs import hold_source
 
 LONGEST_NOTE = 1000
 MOST_ROWS = 100  # in one match by hand
@@ -152,14 +152,14 @@ def suggested_with(log: ReconLog, partner: str) -> list[ReconLog]:
         return _logs_of(log, {partner})
     if log.outcome != Outcome.SUGGESTED:
         raise NothingSuggested(key=log.key)
+    # A group may have thousands of rows: from one side to the other and back, each time all at once.
     found = {(log.side, log.key): log}
     asked = [log]
     while asked:
-        for other in _logs_of(asked[0], set(asked[0].partners)):
-            if (other.side, other.key) not in found:
-                found[(other.side, other.key)] = other
-                asked.append(other)
-        asked = asked[1:]
+        keys = {key for one in asked for key in one.partners}
+        others = [one for one in _logs_of(asked[0], keys) if (one.side, one.key) not in found]
+        found |= {(one.side, one.key): one for one in others}
+        asked = others
     return [one for one in found.values() if one is not log]
 
 

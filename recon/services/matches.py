@@ -1,7 +1,9 @@
 """Rows that belong together, and the match that says so; what decisions and write-offs are made of."""
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -11,13 +13,14 @@ from django.utils import timezone
 from batconnect.common.models import User
 from batconnect.common.transactions import sqlstate
 from ledger.models import EntryLine
-from ledger.selectors.journal import entries_numbered
+from ledger.selectors.account_balances import next_month
 
 from ..models import ExternalRow, ReconJob, ReconMatch, ReconMatchRow, ReconSource, Side
 from .errors import ChangedMeanwhile, ReconError
 from .rules import line_key
 
-LONGEST_PLACE = 5  # digits of a line's number in its entry
+PLACES = 100_000  # a line's id is its entry's, and then its place in five digits
+_KEY = re.compile(r"JE-([1-9]\d{3}(?:0[1-9]|1[0-2]))-(\d{1,13})/(\d{1,5})", re.ASCII)
 
 
 class UnknownRow(ReconError):
@@ -65,22 +68,27 @@ def find_rows(source: ReconSource, external: Collection[str], ledger: Collection
     for key in external:
         if key not in outside:
             raise UnknownRow(key=key[:60], source=source.name)
-    accounts = set(source.accounts.values_list("pk", flat=True))
-    lines = [_line(key, source, accounts) for key in dict.fromkeys(ledger)]
+    lines = _lines(list(dict.fromkeys(ledger)), source)
     return Rows(source, [outside[key] for key in dict.fromkeys(external)], lines)
 
 
-def _line(key: str, source: ReconSource, accounts: set[int]) -> EntryLine:
-    number, _, place = key.partition("/")
-    entry = entries_numbered(number).first() if place.isascii() and place.isdigit() else None
-    line = None
-    if entry is not None and len(place) <= LONGEST_PLACE:
-        line = EntryLine.objects.filter(
-            entry_id=entry.pk, je_date=entry.je_date, line_number=int(place), currency_id=source.currency_id
-        ).first()
-    if line is None or line.account_id not in accounts:
-        raise UnknownRow(key=key[:60], source=source.name)
-    return line
+def _lines(keys: Sequence[str], source: ReconSource) -> list[EntryLine]:
+    """Journal lines as `JE-201903-17/2`, in one look however many. Raises UnknownRow."""
+    named = {key: _KEY.fullmatch(key) for key in keys}
+    asked = {key: int(match[2]) * PLACES + int(match[3]) for key, match in named.items() if match}
+    months = sorted({date(int(match[1][:4]), int(match[1][4:]), 1) for match in named.values() if match})
+    accounts = set(source.accounts.values_list("pk", flat=True))
+    found = {}
+    if months:
+        lines = EntryLine.objects.filter(
+            pk__in=asked.values(), je_date__gte=months[0], je_date__lt=next_month(months[-1]),
+            currency_id=source.currency_id, account_id__in=accounts,
+        )  # fmt: skip
+        found = {line_key(line.pk, line.je_date): line for line in lines}
+    for key in keys:
+        if key not in found:
+            raise UnknownRow(key=key[:60], source=source.name)
+    return [found[key] for key in keys]
 
 
 def make_match(

@@ -12,6 +12,7 @@ from ..matching.match import Learning, Result, learn_from, match
 from ..matching.models import DefaultModel, Limits, Model, Windows, from_dict
 from ..models import ReconJob, ReconMatch, ReconModel, ReconSource
 from ..selectors.rows import Population, population
+from ..sources import get_adapter
 from .errors import ReconError
 
 SIDE_COLUMNS = ("key", "amount", "currency", "occurred_at", "reference", "description", "group_key")
@@ -31,8 +32,11 @@ def rule_of(source: ReconSource, model: ReconModel | None = None) -> Model:
     """The model that pairs are scored with; `model` in place of the source's own."""
     chosen = model or source.model
     base = from_dict(chosen.parameters) if chosen is not None else DefaultModel()
+    first, last = get_adapter(source.adapter).window
     windows = _set(base.windows, {
-        "earliest": source.earliest_seconds, "latest": source.latest_seconds, "amount_share": source.amount_share,
+        "earliest": first if source.earliest_seconds is None else source.earliest_seconds,
+        "latest": last if source.latest_seconds is None else source.latest_seconds,
+        "amount_share": source.amount_share,
     })  # fmt: skip
     limits = _set(base.limits, {
         "match": source.match_from, "suggest": source.suggest_from, "margin": source.margin,

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from batconnect.common import audit, locks
+from batconnect.common import audit
 from batconnect.common.errors import BatConnectError
 from batconnect.common.models import User
 from batconnect.common.transactions import money_transaction
@@ -28,8 +28,10 @@ from .alerts import alert_after
 from .errors import ReconError, UnknownSource
 from .files import Given, import_file, uploaded_file, usual_file
 from .loading import Loaded, load
+from .locking import hold_source
 from .results import rejected_pairs, write_results
 from .rules import SIDE_COLUMNS, match_population, rule_of
+from .settlements import enter_settlements
 
 JOB = "run_recon"
 LOST = "Its worker was lost. Nothing was kept; it can be run again."
@@ -151,12 +153,6 @@ def run_started(
     )
 
 
-def hold_source(source_id: int) -> None:
-    """Nobody else reconciles or decides on this source until the transaction ends."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [locks.RECON_SOURCE, source_id])
-
-
 def _read(source: ReconSource, on: date, file: Given | None) -> _Input:
     adapter = get_adapter(source.adapter)
     file = file or usual_file(source, on)
@@ -183,6 +179,7 @@ def _carry_out(
     job = waiting or _new_job(source, on, actor, status=ReconJob.Status.RUNNING)
     progress("Loading")
     loaded = load(given.statement, job) if given.statement is not None else Loaded(0, 0)
+    enter_settlements(job, actor)
     rows = population(source, on)
     rejected = rejected_pairs(job)
     model = rule_of(source)
@@ -254,9 +251,13 @@ def _fingerprint(rows: Population, rejected: set[tuple[str, str]], source: Recon
     """Of all that a result follows from."""
     digest = hashlib.sha256(f"{version} {source.currency_id} {source.reversed_sign}".encode())
     for side in (rows.ledger, rows.external):
-        for row in side.sort("key").select(*SIDE_COLUMNS, "decided").iter_rows():
-            digest.update(json.dumps([str(value) for value in row]).encode())
-        digest.update(b"\n")
+        told = side.sort("key").select(*SIDE_COLUMNS, "decided")
+        # As text, in a fixed way of writing times, some thousand rows at a time.
+        for part in told.iter_slices(50_000):
+            digest.update(
+                part.write_csv(include_header=False, datetime_format="%Y-%m-%dT%H:%M:%S%.6f").encode()
+            )
+        digest.update(b"\0")
     digest.update(json.dumps(sorted(rejected)).encode())
     return digest.hexdigest()
 

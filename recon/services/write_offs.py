@@ -19,9 +19,9 @@ from ledger.services.reasons import checked_reason
 from ..models import ReconMatch, ReconSource
 from .decisions import UnknownMatch, held_log, rows_of_logs, suggested_with
 from .errors import ReconError
+from .locking import hold_source
 from .matches import Rows, end_match, find_rows, make_match
 from .rules import line_key
-from .runs import hold_source
 
 EVENT = "RECON_DIFFERENCE"
 EVENTS_ACCOUNT = "1100"  # the account that the event's template moves

@@ -8,7 +8,6 @@ An adapter reads and writes no table. It gives all rows or none: a file that bre
 third page, raises. To add one, subclass `Adapter` and `register` it.
 """
 
-from .bank_files import Mt940, Ofx
 from .base import Adapter, Feed, Statement, UnknownAdapter
 from .camt import Camt053
 from .errors import (
@@ -22,6 +21,9 @@ from .errors import (
     UnsupportedCurrency,
 )
 from .http_api import HttpApi
+from .mt940_files import Mt940
+from .ofx import Ofx
+from .settlements import SettlementApi, SettlementFile
 from .tables import BankCsv, Csv, Parquet
 
 _adapters: dict[str, Adapter] = {}
@@ -43,7 +45,9 @@ def adapter_choices() -> list[tuple[str, str]]:
     return [(name, adapter.title) for name, adapter in sorted(_adapters.items())]
 
 
-for _adapter in (Csv(), BankCsv(), Parquet(), HttpApi(), Camt053(), Mt940(), Ofx()):
+for _adapter in (
+    Csv(), BankCsv(), Parquet(), HttpApi(), Camt053(), Mt940(), Ofx(), SettlementFile(), SettlementApi()
+):  # fmt: skip
     register(_adapter)
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -57,11 +57,17 @@ class Statement:
 
 
 class Adapter:
-    """One format. `options`: the names its mapping may have; `reads_files`: whether it wants a path."""
+    """One format. `options`: the names its mapping may have; `reads_files`: whether it wants a path.
+
+    by_day: its rows stand for whole days of trips, so ledger lines of trips are grouped by the day of the trip.
+    window: seconds from the ledger's row to the outside one, first and last, where the source itself says nothing.
+    """
 
     name: ClassVar[str]
     title: ClassVar[str]
     reads_files: ClassVar[bool] = True
+    by_day: ClassVar[bool] = False
+    window: ClassVar[tuple[int | None, int | None]] = (None, None)
     options: ClassVar[frozenset[str]] = frozenset({"time_zone"})
 
     def check(self, mapping: Mapping[str, Any]) -> None:
@@ -81,9 +87,16 @@ class Adapter:
         raise AssertionError(f"{self.name} does not say how it reads")
 
 
-def shaped(texts: pl.DataFrame, feed: Feed, *, columns: Mapping[str, str] | None = None) -> pl.DataFrame:
+def shaped(
+    texts: pl.DataFrame,
+    feed: Feed,
+    *,
+    columns: Mapping[str, str] | None = None,
+    figures: Sequence[str] = (),
+) -> pl.DataFrame:
     """Rows of texts as typed rows; `columns` says what each text is called outside, for messages.
 
+    figures: columns of rows that, besides amount, currency and time, may never change under one id.
     texts: row, raw, and TEXTS (String, may be null). Empty currencies are the source's own. Rows without an id get one
     made of their figures and of how many alike came before, so that the same file gives the same ids again.
     Raises BadRow, UnsupportedCurrency for the first row that is wrong.
@@ -114,7 +127,7 @@ def shaped(texts: pl.DataFrame, feed: Feed, *, columns: Mapping[str, str] | None
         group_key="group",
         raw="raw",
     )
-    rows = rows.with_columns(figures_hash=_hashes(rows))
+    rows = rows.with_columns(figures_hash=_hashes(rows, figures))
     return _without_twins(_with_ids(rows), called["id"])
 
 
@@ -197,12 +210,13 @@ def _parsed(written: pl.Series, date_format: str | None, zone: str) -> pl.Series
     return written.to_frame("time").select(found.dt.convert_time_zone("UTC").cast(MOMENT))["time"]
 
 
-def _hashes(rows: pl.DataFrame) -> pl.Series:
+def _hashes(rows: pl.DataFrame, figures: Sequence[str]) -> pl.Series:
     told = rows.select(
         told=pl.concat_str(
             pl.col("amount").cast(pl.String),
             "currency",
             pl.col("occurred_at").dt.epoch("us").cast(pl.String),
+            *figures,
             separator="|",
         )
     )["told"]

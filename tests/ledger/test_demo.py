@@ -81,6 +81,8 @@ def test_a_second_demo_changes_nothing_and_says_so(cloned_database: str, tmp_pat
         assert spent - amounts["earned"] - amounts["at_desk"] == amounts["owed"]
     pdfs = {path.name: path.read_bytes() for path in Path(first["pdfs"]["out"]).iterdir()}
     assert len(pdfs) == first["pdfs"]["files"] == len(CABS)
+    settlements = (out / "curb_settlements.csv").read_text().splitlines()
+    assert len(settlements) == 1 + 7 * len(WEEKS) - 1 + 1  # a header, a day each, one late, one told twice
 
     again = run_manage(cloned_database, "demo", "--out", str(out)).stdout
     assert "Everything was there already: nothing was changed." in again

@@ -1,9 +1,8 @@
 """A source behind HTTP: paged, tried again, and never half; whom it may call, and whom never."""
 
 import json
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,53 +10,10 @@ import pytest
 from recon.models import ExternalRow, ReconJob, ReconMatch
 from recon.sources import BadMapping, ControlTotals, HostNotAllowed, SourceUnreachable
 
+from .hosts import Answer, Host
 from .stories import make_source, post, reconcile
 
 pytestmark = pytest.mark.django_db
-Answer = tuple[int, dict[str, str], bytes]
-
-
-class Host:
-    """A host that answers as a test tells it to; `asked` is what it was asked, in order."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, dict[str, str]]] = []
-        self.answers: Callable[[str, int], Answer] = lambda path, time: (404, {}, b"")
-        host = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                host.asked.append((self.path, dict(self.headers)))
-                times = sum(path == self.path for path, _ in host.asked)
-                status, headers, body = host.answers(self.path, times)
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                if "Content-Length" not in headers:
-                    self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *args: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/settlements"
-
-
-@pytest.fixture
-def host(settings: Any) -> Iterator[Host]:
-    settings.RECON_API_HOSTS = settings.RECON_API_INSIDE_HOSTS = ["127.0.0.1"]
-    settings.RECON_API_BACKOFF = 0.0
-    made = Host()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
 
 
 def row(number: int) -> dict[str, Any]:
@@ -146,6 +102,30 @@ def test_an_answer_that_is_not_whole_is_refused(host: Host, answer: Answer) -> N
     assert all(path.startswith("/settlements?page=") for path, _ in host.asked)  # no redirect was followed
 
 
+def test_a_host_that_says_how_long_to_wait_is_left_alone_so_long(host: Host) -> None:
+    host.answers = lambda path, times: (
+        page() if path.endswith("=2") else (429, {"Retry-After": "3600"}, b"") if times == 1 else page(1)
+    )
+    started = time.monotonic()
+    assert reconcile(source_of(host)).counts["external"]["rows"] == 1
+    assert 1 <= time.monotonic() - started < 10  # never longer than we are willing to wait: here, a second
+
+
+@pytest.mark.parametrize(("blocks", "says"), [(1, "timed out"), (50, "it took too long")])
+def test_a_host_that_is_too_slow_is_given_up(host: Host, settings: Any, blocks: int, says: str) -> None:
+    settings.RECON_API_TIMEOUT = 0.05 if blocks == 1 else 5
+    host.answers = lambda path, time: (200, {}, [b" "] * blocks if blocks > 1 else [b" ", b"{}"])
+    with pytest.raises(SourceUnreachable, match=says):
+        reconcile(source_of(host))
+
+
+def test_an_api_that_gives_its_first_page_for_ever_is_refused(host: Host) -> None:
+    host.answers = lambda path, time: page(1, 2)
+    with pytest.raises(SourceUnreachable, match="Page 2 did not come: it is a page that came before"):
+        reconcile(source_of(host))
+    assert not ExternalRow.objects.exists()
+
+
 def test_a_count_that_is_stated_is_checked(host: Host) -> None:
     host.answers = numbered({1: page(1, 2, total=3), 2: page(total=3)})
     with pytest.raises(ControlTotals, match="A count of 3 is stated, and the rows come to 2"):
@@ -173,6 +153,8 @@ def test_the_token_comes_from_the_environment(host: Host, monkeypatch: pytest.Mo
     assert "s3cret" not in json.dumps(source.mapping)
     with pytest.raises(BadMapping, match="RECON_TOKEN_"):
         reconcile(source_of(host, token_env="SECRET_KEY"))
+    with pytest.raises(BadMapping, match="the environment has no RECON_TOKEN_OTHER"):
+        reconcile(source_of(host, token_env="RECON_TOKEN_OTHER"))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What each format is read as, and what is refused: always a row and a column, and nothing of the file is kept."""
 
 import json
+import re
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -314,3 +315,64 @@ def test_ofx_days_are_the_banks_own(tmp_path: Path) -> None:
 def test_a_broken_ofx_statement_is_refused(tmp_path: Path, content: str) -> None:
     with pytest.raises(SourceError):
         read(tmp_path, content, "ofx")
+
+
+def test_ofx_of_both_versions_says_the_same(tmp_path: Path) -> None:
+    values = (
+        "CODE",
+        "SEVERITY",
+        "DTSERVER",
+        "LANGUAGE",
+        "TRNUID",
+        "CURDEF",
+        "BANKID",
+        "ACCTID",
+        "ACCTTYPE",
+        "DTSTART",
+    )
+    values += (
+        "DTEND",
+        "TRNTYPE",
+        "DTPOSTED",
+        "TRNAMT",
+        "FITID",
+        "NAME",
+        "MEMO",
+        "CHECKNUM",
+        "BALAMT",
+        "DTASOF",
+    )
+    body = OFX[OFX.index("<OFX>") :].replace("CURB", "CURB &amp; Co")
+    closed = re.sub(rf"<({'|'.join(values)})>([^<\n]*)", r"<\1>\2</\1>", body)
+    second = f'<?xml version="1.0" encoding="UTF-8"?>\n<?OFX OFXHEADER="200" VERSION="211"?>\n{closed}'
+    rows = read(tmp_path, second, "ofx")
+    assert rows["description"].to_list() == ["CURB & Co payout", "FEE"]
+    assert rows.equals(read(tmp_path, OFX.replace("CURB", "CURB &amp; Co"), "ofx"))
+
+
+def test_ofx_values_that_banks_leave_open_or_write_their_own_way(tmp_path: Path) -> None:
+    text = OFX.replace("<NAME>CURB<MEMO>payout", "<NAME>CAF\xc9<MEMO>").replace("150.00", "150,00")
+    text = text.replace("20190304120000[-5:EST]", "20190304120000.000[+5.30:IST]")
+    rows = read(tmp_path, text.encode("cp1252"), "ofx")
+    assert rows["description"][0] == "CAF\xc9" and rows["amount"][0] == Decimal(150)
+    assert rows["occurred_at"][0].isoformat() == "2019-03-04T06:42:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        ("<FITID>F2", "<FITID>", "Row 2, column FITID: there is none"),
+        ("<DTPOSTED>20190305", "<DTPOSTED>20190231", "Row 2, column DTPOSTED: '20190231' is not a time"),
+        ("</STMTTRN>\n<STMTTRN>", "\n<STMTTRN>", "BANKTRANLIST is closed and not open"),
+        ("</STMTTRNRS>", "", "closed and not open"),
+        ("</OFX>", "", "breaks off inside OFX"),
+        ("</OFX>", "</OFX><OFX></OFX>", "where no element is"),
+        ("<OFX>", '<!DOCTYPE x [<!ENTITY a "b">]><OFX>', "declares entities"),
+        ("STMTRS", "INVSTMTRS", "no statement of an account"),
+    ],
+)
+def test_what_is_wrong_with_an_ofx_statement_is_told(
+    tmp_path: Path, before: str, after: str, says: str
+) -> None:
+    with pytest.raises(SourceError, match=says):
+        read(tmp_path, OFX.replace(before, after), "ofx")

@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from batconnect.common.errors import BatConnectError, ConflictingState
 from batconnect.exports.pdf_files import make_folder, write_whole
-from leases.demo import fleet, report, story, trips
+from leases.demo import fleet, parts, report, story, trips
 from ledger.models import WeeklyRun
 
 WEEKLY_FEE = "450.00"
@@ -66,6 +66,8 @@ class Command(BaseCommand):
         last_week = str(trips.WEEKS[-1])
         pdfs = self._call("export_dtrs", "--week", last_week, "--out", str(out / f"dtrs-{last_week}"))
         self._say(f"  {pdfs['dtrs']} DTRs as PDF")
+        for part in parts.parts():
+            self.changes += part(out=out, call=self._call, say=self._say)
         proofs = self._call("verify_ledger")
         self._say(f"  {len(proofs['checks'])} proofs hold")
         lines = report.lines()

@@ -1,21 +1,16 @@
-"""Statements in two formats of banks: MT940 (SWIFT) and OFX. Amounts are signed: + is money in.
+"""Statements in MT940 (SWIFT). Amounts are signed: + is money in.
 
-An MT940 statement says what it opened and closed with, and its rows have to make the difference.
+A statement says what it opened and closed with, and its rows have to make the difference.
 """
 
-from datetime import UTC, datetime, time
 from decimal import Decimal
-from io import BytesIO
 from typing import Any
 
 import mt940
-from ofxtools.Parser import OFXTree
 
-from .base import Adapter, Feed, Statement, zone_of
+from .base import Adapter, Feed, Statement
 from .errors import BadFile
 from .statements import NO_REFERENCE, check_balances, statement_of, text_row, whole_file
-
-# --- MT940 --------------------------------------------------------------------------------------------------
 
 
 class Mt940(Adapter):
@@ -72,53 +67,3 @@ def _mt940_row(transaction: Any) -> dict[str, str]:
 def _balance(data: Any, kind: str) -> Decimal | None:
     found = data.get(f"final_{kind}_balance") or data.get(f"intermediate_{kind}_balance")
     return None if found is None else found.amount.amount
-
-
-# --- OFX ----------------------------------------------------------------------------------------------------
-
-
-class Ofx(Adapter):
-    """OFX 1 (SGML) and 2 (XML). It states no opening balance, so rows are counted by nothing but themselves."""
-
-    name = "ofx"
-    title = "OFX"
-
-    def read(self, feed: Feed) -> Statement:
-        content = whole_file(feed)
-        if b"<!ENTITY" in content or b"<!DOCTYPE" in content:
-            raise BadFile(problem="it declares entities, which no statement needs")
-        tree = OFXTree()
-        try:
-            tree.parse(BytesIO(content))
-            statements = tree.convert().statements
-        except Exception as error:  # the library raises what its types raise
-            raise BadFile(problem=f"it is no sound OFX statement ({str(error)[:120]})") from error
-        rows = [
-            _ofx_row(one, statement.curdef, feed)
-            for statement in statements
-            for one in statement.transactions or ()
-        ]
-        called = {
-            "amount": "TRNAMT",
-            "time": "DTPOSTED",
-            "id": "FITID",
-            "currency": "CURDEF",
-            "description": "NAME",
-        }
-        return statement_of(rows, feed, called, {"statements": str(len(statements))})
-
-
-def _ofx_row(transaction: Any, currency: str, feed: Feed) -> dict[str, str]:
-    moment: datetime = transaction.dtposted
-    if moment.astimezone(UTC).time() == time(0):
-        # A day alone is read as midnight in Greenwich; the bank means its own day.
-        moment = datetime.combine(moment.astimezone(UTC).date(), time(0), zone_of(feed))
-    own = getattr(transaction, "currency", None)
-    return text_row(
-        id=transaction.fitid,
-        amount=transaction.trnamt,
-        currency=own.cursym if own is not None else currency,
-        time=moment.astimezone(UTC).isoformat(timespec="seconds"),
-        reference=transaction.checknum or transaction.refnum or "",
-        description=" ".join(" ".join(filter(None, (transaction.name, transaction.memo))).split())[:500],
-    )
