@@ -210,6 +210,12 @@ class LedgerPosting(models.Model):
             models.Index(fields=["account", "seq"], name="ledger_posting_account_idx"),
             # Postings arrive nearly in the order of their dates, so the least of indexes serves.
             BrinIndex(fields=["effective_on"], name="ledger_posting_effective_brin", autosummarize=True),
+            # The few that deposits are made of, for what an account's deposit stands at.
+            models.Index(
+                fields=["account"],
+                condition=Q(category__in=["DEPOSIT", "DEPOSIT_APPLIED"]),
+                name="ledger_posting_deposit_idx",
+            ),
         ]
         permissions = [
             ("void_posting", "Can void a posting"),
