@@ -4,29 +4,15 @@ What of it is collected, held, applied and owed back is never kept here: it foll
 `LeaseDeposit.objects.with_standing()` reads it.
 """
 
-from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import (
-    Case,
-    DecimalField,
-    Exists,
-    ExpressionWrapper,
-    F,
-    OuterRef,
-    Q,
-    QuerySet,
-    Subquery,
-    Sum,
-    Value,
-    When,
-)
-from django.db.models.functions import Coalesce, Greatest, Now
+from django.db.models import Case, ExpressionWrapper, F, Q, Value, When
+from django.db.models.functions import Coalesce, Now
 
 from batconnect.common.protection import APPEND_ONLY, NEVER_TRUNCATED
-from ledger.models import Category, LedgerPosting
+from ledger.models import LedgerPosting
 
 MONEY: Any = {"max_digits": 14, "decimal_places": 2}
 MOST_PARTS = 2
@@ -59,60 +45,15 @@ class RefundMethod(models.TextChoices):
     ACH = "ACH", "ACH"
 
 
-def _sum(rows: QuerySet[Any], path: str, by: str) -> Coalesce:
-    """The sum of `path` over the rows of one `by`, zero where there are none."""
-    total = rows.order_by().values(by).annotate(sum=Sum(path)).values("sum")
-    return Coalesce(Subquery(total), Value(Decimal("0.00")), output_field=DecimalField(**MONEY))
-
-
-# The day the hold is counted from: the lease's last, or its first where it was cancelled before it began.
-HOLD_FROM = Coalesce("lease__ends_on", Case(When(lease__status="CANCELLED", then=F("lease__starts_on"))))
-
-
 class DepositQuerySet(models.QuerySet["LeaseDeposit"]):
     def with_standing(self) -> "DepositQuerySet":
-        """Adds, as the ledger has it now: `scheduled`, `charged`, `open_amount`, `collected`, `applied`, `refunded`,
-        `held`, `to_refund`, `agreed`, `is_released`, `due_on` (when the hold ends; none without a last day) and
-        `status`. Amounts are US dollars, zero or more.
+        """Adds what the ledger has of each now, the fields of `DepositStanding`, and `due_on`: when the hold ends.
+
+        That is counted from the lease's last day, or the first of one cancelled before it began; none while it is open.
         """
-        postings = LedgerPosting.objects.filter(account=OuterRef("account_id"))
-        charges = postings.filter(category=Category.DEPOSIT)
-        paid_back = DepositRefund.objects.filter(release__deposit=OuterRef("pk"))
-        unposted = DepositPart.objects.filter(deposit=OuterRef("pk"), posting_id__isnull=True)
-        released = DepositRelease.objects.filter(deposit=OuterRef("pk"))
-        zero = Value(Decimal("0.00"), output_field=DecimalField(**MONEY))
-        return (
-            self.annotate(
-                is_released=Exists(released),
-                charged=_sum(charges, "amount", "account"),
-                open_amount=_sum(charges, "open_item__balance", "account"),
-                applied=-_sum(postings.filter(category=Category.DEPOSIT_APPLIED), "amount", "account"),
-                refunded=_sum(paid_back.filter(returns__isnull=True), "amount", "release__deposit")
-                - _sum(paid_back.filter(returns__isnull=False), "amount", "release__deposit"),
-                due_on=ExpressionWrapper(HOLD_FROM + Value(HOLD_DAYS), output_field=models.DateField()),
-            )
-            .annotate(
-                # What was not posted by then is cancelled with the release.
-                scheduled=Case(
-                    When(is_released=True, then=zero), default=_sum(unposted, "amount", "deposit")
-                ),
-                collected=F("charged") - F("open_amount"),
-            )
-            .annotate(
-                agreed=F("charged") + F("scheduled"),
-                held=F("collected") - F("applied") - F("refunded"),
-            )
-            .annotate(
-                to_refund=Case(When(is_released=True, then=Greatest(F("held"), zero)), default=zero),
-                status=Case(
-                    When(is_released=True, refunded__gt=0, held__lte=0, then=Value(DepositStatus.REFUNDED)),
-                    When(is_released=True, then=Value(DepositStatus.APPLIED)),
-                    When(scheduled=0, open_amount=0, collected__gt=0, then=Value(DepositStatus.HELD)),
-                    default=Value(DepositStatus.COLLECTING),
-                    output_field=models.CharField(choices=DepositStatus.choices),
-                ),
-            )
-        )
+        over = Coalesce("lease__ends_on", Case(When(lease__status="CANCELLED", then=F("lease__starts_on"))))
+        due_on = ExpressionWrapper(over + Value(HOLD_DAYS), output_field=models.DateField())
+        return self.annotate(due_on=due_on, **{name: F(f"standing__{name}") for name in STANDING})
 
 
 class LeaseDeposit(models.Model):
@@ -138,6 +79,40 @@ class LeaseDeposit(models.Model):
 
     def __str__(self) -> str:
         return f"Deposit of {self.lease}"
+
+
+class DepositStanding(models.Model):
+    """A view: where a deposit stands, from the ledger's postings, its release and its refunds.
+
+    Amounts are US dollars: `scheduled` is not charged yet, `open_amount` charged and not paid, `held` collected less
+    applied and refunded, `to_refund` what of it is owed back.
+    """
+
+    deposit = models.OneToOneField(
+        LeaseDeposit, on_delete=models.DO_NOTHING, primary_key=True, related_name="standing"
+    )
+    status = models.CharField(max_length=10, choices=DepositStatus.choices)
+    is_released = models.BooleanField()
+    agreed = models.DecimalField(**MONEY)
+    scheduled = models.DecimalField(**MONEY)
+    charged = models.DecimalField(**MONEY)
+    open_amount = models.DecimalField(**MONEY)
+    collected = models.DecimalField(**MONEY)
+    applied = models.DecimalField(**MONEY)
+    refunded = models.DecimalField(**MONEY)
+    held = models.DecimalField(**MONEY)
+    to_refund = models.DecimalField(**MONEY)
+
+    class Meta:
+        db_table = "lease_deposit_standing"
+        managed = False
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.deposit_id}: {self.status}"
+
+
+STANDING = tuple(field.name for field in DepositStanding._meta.local_fields if not field.primary_key)
 
 
 class DepositPart(models.Model):

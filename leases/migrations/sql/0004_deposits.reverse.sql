@@ -1,3 +1,4 @@
+DROP VIEW lease_deposit_standing;
 DROP TRIGGER deposit_refund_guard ON deposit_refund;
 DROP FUNCTION deposit_refund_guard();
 DROP TRIGGER deposit_release_guard ON deposit_release;
