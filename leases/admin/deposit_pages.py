@@ -79,7 +79,9 @@ class DepositPages(ReadOnlyAdmin):
         listed = LeaseDeposit.objects.with_standing().select_related("lease__driver")
         rows = listed.filter(lease__in=due[:MOST_LISTED]).order_by("lease_id")
         detail = Detail(
-            title=f"Release {len(due):,} deposit{'' if len(due) == 1 else 's'}?",
+            title=f"Release {len(due):,} deposit{'' if len(due) == 1 else 's'}?"
+            if due
+            else "No deposit is due for release",
             subtitle="Those of leases that ended 30 days ago or more. It is done by itself every morning at 6:00.",
             tables=[
                 Table(

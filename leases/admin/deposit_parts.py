@@ -155,7 +155,7 @@ def preview_tables(shown: Preview) -> list[Table]:
     )
     tables.append(
         _paid(
-            "What the deposit pays",
+            "The deposit pays",
             shown.from_deposit,
             empty="Nothing: this lease owes nothing, or nothing was collected.",
         )
@@ -166,10 +166,9 @@ def preview_tables(shown: Preview) -> list[Table]:
 def _paid(title: str, rows: Sequence[Paid], empty: str = "") -> Table:
     return Table(
         title,
-        ["From", "To", "Reference", "#Amount", "#Still open afterwards"],
+        ["Debt", "Reference", "#Amount", "#Left open"],
         [
             [
-                Cell(str(Category(one.credit_category).label)),
                 Cell(str(Category(one.category).label)),
                 Cell(one.reference_id),
                 money_cell(one.amount),

@@ -123,7 +123,7 @@ class LeaseDepositAdmin(DepositPages):
                 ("Driver's account", money_cell(record.account.balance, admin_url(record.account))),
                 ("Medallion", Cell(record.lease.medallion.number)),
                 ("Lease ends", Cell(day(record.lease.ends_on) if record.lease.ends_on else "open")),
-                ("Released by itself", Cell(_release_day(record))),
+                ("Release", Cell(_release_day(record))),
                 ("Applied", money_cell(record.applied)),
                 ("Refunded", money_cell(record.refunded)),
             ],
@@ -148,8 +148,8 @@ class LeaseDepositAdmin(DepositPages):
 
 def _release_day(deposit: Row) -> str:
     if deposit.is_released:
-        return f"released on {day(deposit.release.released_on)}"
-    return day(deposit.due_on) if deposit.due_on else "30 days after the lease ends"
+        return f"done on {day(deposit.release.released_on)}"
+    return f"by itself on {day(deposit.due_on)}" if deposit.due_on else "30 days after the lease ends"
 
 
 def _actions(request: HttpRequest, deposit: Row) -> list[Action]:

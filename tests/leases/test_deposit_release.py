@@ -5,6 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from batconnect.common.audit import system_user
 from batconnect.common.models import AuditEntry
@@ -293,6 +295,23 @@ def test_run_twice_it_releases_once_and_one_bad_lease_stops_no_other(monkeypatch
     assert [release.deposit.lease_id for release in release_expired().released] == [bad.pk]
     before = LedgerPosting.objects.count()
     assert release_expired().as_dict()["released"] == 0 and LedgerPosting.objects.count() == before
+    assert broken_proofs() == []
+
+
+def test_many_deposits_at_once_take_a_few_statements_each() -> None:
+    leases = [
+        lease_with_deposit("100.00", weekly_fee="70.00", starts_on=SUNDAY, ends_on=ENDED) for _ in range(5)
+    ]
+    post_parts()
+    for lease in leases:
+        pay(account_of(lease), "100.00", {f"{lease.number}/D1": "100.00"})
+    Lease.objects.filter(pk__in=[lease.pk for lease in leases[1:]]).update(ends_on=date(2019, 3, 17))
+    with CaptureQueriesContext(connection) as one:
+        assert release_expired().as_dict()["released"] == 1
+    Lease.objects.update(ends_on=ENDED)
+    with CaptureQueriesContext(connection) as four:
+        assert release_expired().as_dict()["released"] == 4
+    assert len(four) - len(one) <= 3, "one audit entry for each, and nothing else"
     assert broken_proofs() == []
 
 

@@ -15,7 +15,7 @@ from batconnect.common.transactions import sqlstate
 from leases.deposit_models import DepositPart, DepositRefund, DepositRelease, LeaseDeposit
 from leases.models import Lease
 from leases.services.deposits import holds, record_refund
-from ledger.models import LedgerPosting
+from ledger.models import LedgerPosting, Origin
 from ledger.services.errors import Refused
 from ledger.services.house_events import enter_house_event
 from ledger.services.postings import NewPosting, insert_postings
@@ -145,7 +145,7 @@ def test_a_refund_is_what_is_left_whole_once_and_with_its_entry(db: None) -> Non
         def make() -> DepositRefund:
             entered = enter_house_event(
                 "DEPOSIT_REFUNDED", amount=Decimal(entry or amount), on=HELD_UNTIL, actor=system_user(),
-                reference=lease.number, origin="DEPOSIT",
+                reference=lease.number, origin=Origin.DEPOSIT,
             )  # fmt: skip
             values = {
                 "release": made, "amount": Decimal(amount), "paid_on": HELD_UNTIL, "method": "ACH",

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Protocol
 
+from django.db import connection
+
 from batconnect.common.models import User
 from batconnect.common.weeks import saturday_of
 from leases import schedule
@@ -14,6 +16,14 @@ from leases.installments import LeaseInstallments
 from leases.models import Lease
 from ledger.models import DriverAccount
 from ledger.services.obligations import create_obligations
+
+_UNFINISHED = """
+SELECT l.id
+  FROM lease l
+ WHERE l.id = ANY(%s) AND l.status <> 'CANCELLED'
+   AND (EXISTS (SELECT FROM lease_installment i WHERE i.lease_id = l.id AND i.posting_id IS NULL)
+        OR NOT EXISTS (SELECT FROM lease_installment i WHERE i.lease_id = l.id AND i.period_end >= l.ends_on))
+"""
 
 
 class DueNow(Protocol):
@@ -49,9 +59,10 @@ def _lease_fees(*, leases: Sequence[Lease], actor: User, on: date) -> None:
     """The fees of days that were driven and not charged: of a lease ended between two runs, or entered late."""
     source = LeaseInstallments()
     accounts = dict(DriverAccount.objects.filter(lease__in=leases).values_list("lease_id", "pk"))
+    unfinished = _not_charged_to_the_end(leases)
     due = []
     for lease in leases:
-        if lease.ends_on is None:  # cancelled before it began
+        if lease.pk not in unfinished or lease.ends_on is None:
             continue
         through = saturday_of(lease.ends_on)
         schedule.make_installments(through=through, lease_id=lease.pk)
@@ -62,3 +73,10 @@ def _lease_fees(*, leases: Sequence[Lease], actor: User, on: date) -> None:
     source.mark_posted(
         [(installment.source_id, made.posting_id) for installment, made in zip(due, posted, strict=True)]
     )
+
+
+def _not_charged_to_the_end(leases: Sequence[Lease]) -> set[int]:
+    """Those with days that no posted installment covers; free ones too, which have no installments at all."""
+    with connection.cursor() as cursor:
+        cursor.execute(_UNFINISHED, [[lease.pk for lease in leases]])
+        return {row[0] for row in cursor.fetchall()}

@@ -171,10 +171,9 @@ def release_locked(*, leases: Sequence[Lease], actor: User, on: date, reason: st
     collected = {account: left for account, (left, _) in ledger_deposits.standing(ids).items()}
     references = {account: f"{lease.number}/DEPOSIT" for account, lease in accounts.items()}
     applied = ledger_deposits.apply_deposits(references=references, actor=actor, on=on)
-    return [
-        _record(
+    releases = [
+        _release(
             deposits[lease.pk],
-            lease,
             actor=actor,
             on=on,
             reason=reason,
@@ -185,11 +184,15 @@ def release_locked(*, leases: Sequence[Lease], actor: User, on: date, reason: st
         )
         for account, lease in accounts.items()
     ]
+    with translated():
+        DepositRelease.objects.bulk_create(releases)
+    for release in releases:
+        _tell(release, actor)
+    return releases
 
 
-def _record(
+def _release(
     deposit: LeaseDeposit,
-    lease: Lease,
     *,
     actor: User,
     on: date,
@@ -200,34 +203,35 @@ def _record(
     applied: ledger_deposits.Applied | None,
 ) -> DepositRelease:
     spent = applied.amount if applied else ZERO
-    with translated():
-        release = DepositRelease.objects.create(
-            deposit=deposit,
-            released_on=on,
-            reason=reason,
-            fell_due=fell_due,
-            cancelled=cancelled,
-            collected=collected,
-            applied=spent,
-            refundable=collected - spent,
-            posting_id=applied.posting_id if applied else None,
-            created_by=actor,
-        )
+    return DepositRelease(
+        deposit=deposit,
+        released_on=on,
+        reason=reason,
+        fell_due=fell_due,
+        cancelled=cancelled,
+        collected=collected,
+        applied=spent,
+        refundable=collected - spent,
+        posting_id=applied.posting_id if applied else None,
+        created_by=actor,
+    )
+
+
+def _tell(release: DepositRelease, actor: User) -> None:
     audit.record(
         actor=actor,
         action="deposit.released",
-        subject=f"lease:{lease.pk}",
+        subject=f"lease:{release.deposit.lease_id}",
         after={
-            "collected": str(collected),
-            "applied": str(spent),
-            "to_refund": str(collected - spent),
-            "cancelled": str(cancelled),
-            "fell_due": str(fell_due),
+            "collected": str(release.collected),
+            "applied": str(release.applied),
+            "to_refund": str(release.refundable),
+            "cancelled": str(release.cancelled),
+            "fell_due": str(release.fell_due),
             "posting": str(release.posting_id) if release.posting_id else None,
-            "reason": reason,
+            "reason": release.reason,
         },
     )
-    return release
 
 
 def _deposits_of(leases: Sequence[Lease], actor: User) -> dict[int, LeaseDeposit]:
