@@ -17,6 +17,7 @@ from leases.services.deposits import (
     DepositTerms,
     change_deposit,
     due_now,
+    holds,
     preview_release,
     record_refund,
     release_deposit,
@@ -211,6 +212,7 @@ def test_a_deposit_of_which_nothing_was_collected_is_cancelled_and_pays_nothing(
 def test_what_other_apps_have_not_posted_falls_due_and_is_paid(monkeypatch: pytest.MonkeyPatch) -> None:
     lease = held("300.00")
     account = account_of(lease)
+    pay(account, "20.00")
 
     def loans(*, leases: Any, actor: Any, on: date) -> None:
         for one in leases:
@@ -219,23 +221,30 @@ def test_what_other_apps_have_not_posted_falls_due_and_is_paid(monkeypatch: pyte
     monkeypatch.setattr(due_now, "_registered", [])
     due_now.register_due_now(loans)
     done = release_expired().as_dict()
-    assert (done["fell_due"], done["applied"], done["to_refund"]) == ("120.00", "120.00", "180.00")
+    assert (done["fell_due"], done["applied"], done["to_refund"]) == ("120.00", "100.00", "200.00")
     assert open_items(account) == {} and broken_proofs() == []
 
 
 def test_a_week_of_the_lease_that_was_never_charged_falls_due() -> None:
-    lease = lease_with_deposit("500.00", weekly_fee="350.00", ends_on=date(2019, 3, 13))
+    """350 a week from March 10; the run of March 10 charges the first week, and none the last four days, 200.00."""
+    ends_on = date(2019, 3, 20)
+    lease = lease_with_deposit("500.00", weekly_fee="350.00", starts_on=date(2019, 3, 10), ends_on=ends_on)
     account = account_of(lease)
-    post_parts()  # the week of 03-17 would be the next run's; the lease ends before it
+    post_parts()
     pay(account, "500.00", {f"{lease.number}/D1": "500.00"})
-    charged = LeaseInstallment.objects.filter(lease=lease, posting_id__isnull=False)
-    before = charged.count()
-    LeaseInstallment.objects.filter(lease=lease, posting_id__isnull=True).delete()
-    release_expired()
-    assert charged.count() >= before and LeaseInstallment.objects.filter(posting_id__isnull=True).count() == 0
-    # 350 + 350 for two whole weeks, and four days of the third.
-    assert LedgerPosting.objects.filter(category="LEASE").count() == 3
-    assert balance(account) == Decimal("900.00") - Decimal("500.00") and broken_proofs() == []
+    assert balance(account) == Decimal("350.00")
+    done = release_expired(ends_on + timedelta(days=30)).as_dict()
+    assert (done["fell_due"], done["applied"], done["to_refund"]) == ("200.00", "500.00", "0.00")
+    assert open_items(account) == {f"LEASE:{lease.number}/2019-03-17": 50}
+    assert not LeaseInstallment.objects.filter(posting_id__isnull=True).exists() and broken_proofs() == []
+
+
+def test_a_lease_reopened_after_it_was_found_due_is_left_alone() -> None:
+    lease = held("100.00")
+    assert holds.expired_holds(HELD_UNTIL) == [lease.pk]
+    Lease.objects.filter(pk=lease.pk).update(ends_on=None)
+    assert holds._release(lease_ids=[lease.pk], actor=system_user(), on=HELD_UNTIL) == []
+    assert standing(lease).status == "HELD"
 
 
 def test_a_lease_that_is_reopened_keeps_its_deposit() -> None:
