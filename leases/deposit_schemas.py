@@ -82,7 +82,7 @@ class DepositPayment(serializers.Serializer[Any]):
     category = serializers.CharField()
     reference_id = serializers.CharField()
     amount = AmountField()
-    open_after = AmountField()
+    open_after = AmountField(help_text="Of the debt, when the whole release is done.")
 
 
 class DepositReleasePreview(serializers.Serializer[Any]):

@@ -158,21 +158,23 @@ def preview_tables(shown: Preview) -> list[Table]:
             "The deposit pays",
             shown.from_deposit,
             empty="Nothing: this lease owes nothing, or nothing was collected.",
+            left=True,
         )
     )
     return tables
 
 
-def _paid(title: str, rows: Sequence[Paid], empty: str = "") -> Table:
+def _paid(title: str, rows: Sequence[Paid], *, empty: str = "", left: bool = False) -> Table:
+    """What was put to debts; with `left`, what stays open of each when all is done."""
     return Table(
         title,
-        ["Debt", "Reference", "#Amount", "#Left open"],
+        ["Debt", "Reference", "#Amount", *(["#Left"] if left else [])],
         [
             [
                 Cell(str(Category(one.category).label)),
                 Cell(one.reference_id),
                 money_cell(one.amount),
-                money_cell(one.open_after),
+                *([money_cell(one.open_after)] if left else []),
             ]
             for one in rows
         ],
