@@ -43,6 +43,7 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ("Driver accounts", "account_balance_wallet", "ledger.driveraccount", ""),
             ("DTRs", "receipt_long", "ledger.dtr", ""),
             ("Payments at the desk", "payments", "ledger.interimpayment", ""),
+            ("Deposits", "savings", "leases.leasedeposit", ""),
         ),
     ),
     (

@@ -15,6 +15,7 @@ from batconnect.api.pagination import PAGE_FIELDS, PageQuery, Sorts, by_key, pag
 from batconnect.api.routes import route
 from batconnect.api.views import ApiView
 
+from .deposit_api import urlpatterns as deposit_routes
 from .models import Driver, Lease, LeaseType, Medallion, Vehicle
 
 
@@ -264,4 +265,5 @@ urlpatterns = [
     route("vehicles/<id:key>", VehicleDetail.as_view(), name="vehicle"),
     route("leases", Leases.as_view(), name="leases"),
     route("leases/<id:key>", LeaseDetail.as_view(), name="lease"),
+    *deposit_routes,
 ]

@@ -12,6 +12,8 @@ from django.db.models import F, Func, Q
 from django.db.models.functions import Now
 from simple_history.models import HistoricalRecords
 
+from .deposit_models import DepositPart, DepositRefund, DepositRelease, LeaseDeposit  # noqa: F401
+
 
 class LeaseType(models.TextChoices):
     DOV = "dov", "Driver-owned vehicle"

@@ -86,6 +86,9 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "MatchStatus": "recon.models.ReconMatch.Status",
         "ExpenseCategory": "misc_expenses.models.ExpenseCategory",
         "ExpenseStatus": "misc_expenses.models.ExpenseStatus",
+        "DepositStatus": "leases.deposit_models.DepositStatus",
+        "DepositPartStatus": "leases.deposit_models.PartStatus",
+        "DepositRefundMethod": "leases.deposit_models.RefundMethod",
     },
     "TAGS": [
         {"name": "ledger", "description": "Postings, open items, payments, balances, weekly reports (DTRs)."},
@@ -97,6 +100,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         {"name": "misc expenses", "description": "One-off charges to drivers: lost keys, cleaning, damage."},
         {"name": "reconciliation", "description": "What the outside says against what is posted."},
         {"name": "fleet", "description": "Drivers, medallions, vehicles and leases."},
+        {"name": "deposits", "description": "Deposits of leases: terms, release and refund."},
         {"name": "auth", "description": "Tokens for programs."},
     ],
 }

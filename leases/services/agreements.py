@@ -30,6 +30,7 @@ from leases.models import (
 from ledger.services import accounts
 
 from . import assignments
+from .deposits.terms import DepositTerms, agree_deposit
 from .saving import facts, save_as
 
 
@@ -113,12 +114,13 @@ def create_lease(
     ends_on: date | None = None,
     weekly_fee: Decimal | None,
     actor: User,
+    deposit: DepositTerms | None = None,
 ) -> Lease:
     """Lease a medallion and vehicle to a driver, and open the account that lease is settled on.
 
-    weekly_fee: US dollars, 0.00 or more. A vehicle that is not on the medallion is put on it from midnight of
-    the first day, New York. Raises FeeMissing, FeeNegative, DatesReversed, NotActive, MedallionLeased,
-    VehicleAssigned.
+    weekly_fee: US dollars, 0.00 or more. `deposit` is agreed with it, if one is given (`agree_deposit`). A vehicle
+    that is not on the medallion is put on it from midnight of the first day, New York. Raises FeeMissing,
+    FeeNegative, DatesReversed, NotActive, MedallionLeased, VehicleAssigned.
     """
     fee = checked_fee(weekly_fee)
     _check_order(starts_on, ends_on)
@@ -151,6 +153,8 @@ def create_lease(
             "weekly_fee": str(fee),
         },
     )
+    if deposit is not None:
+        agree_deposit(lease=lease, terms=deposit, actor=actor)
     return lease
 
 

@@ -211,6 +211,12 @@ class LedgerPosting(models.Model):
             # Postings arrive nearly in the order of their dates, so the least of indexes serves.
             BrinIndex(fields=["effective_on"], name="ledger_posting_effective_brin", autosummarize=True),
             models.Index(fields=["id"], condition=Q(status="VOIDED"), name="ledger_posting_voided_idx"),
+            # The few that deposits are made of, for what an account's deposit stands at.
+            models.Index(
+                fields=["account"],
+                condition=Q(category__in=["DEPOSIT", "DEPOSIT_APPLIED"]),
+                name="ledger_posting_deposit_idx",
+            ),
         ]
         permissions = [
             ("void_posting", "Can void a posting"),

@@ -127,15 +127,17 @@ def create_obligations(
     on: date,
     accounting_date: date | None = None,
     run_week: date | None = None,
+    by_schedule: bool = False,
 ) -> list[Posted]:
     """Post many debits in one statement, all or none; returns them in the order given.
 
-    Raises as `create_obligation`; the first row that is wrong is named.
+    `by_schedule`: the schedule itself posts outside a run, under references that are kept for it. Raises as
+    `create_obligation`; the first row that is wrong is named.
     """
     if not obligations:
         return []
     rows = [check_obligation(obligation, on) for obligation in obligations]
-    if run_week is None:
+    if run_week is None and not by_schedule:
         _refuse_reserved(rows)
     return insert_postings(
         rows,

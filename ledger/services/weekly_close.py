@@ -31,7 +31,7 @@ from .obligations import create_obligations
 from .shared_work import shared
 from .statements import freeze_dtrs
 
-__all__ = ["post_scheduled_installments", "register_source", "run_week", "week_to_run"]
+__all__ = ["post_scheduled_installments", "register_source", "run_at_work", "run_week", "week_to_run"]
 
 Progress = Callable[[str, int, int], None]
 
@@ -92,6 +92,16 @@ def week_to_run(*, today: date) -> date | None:
     last_closed = _last_closed()
     week = last_closed + WEEK if last_closed else _started_first() or sunday_of(today) - WEEK
     return week if saturday_of(week) < today else None
+
+
+def run_at_work() -> bool:
+    """Whether a weekly run is at work at this moment; for what comes after the run of its day."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock_shared(%s)", [locks.WEEKLY_RUN])
+        (free,) = cursor.fetchone()
+        if free:
+            cursor.execute("SELECT pg_advisory_unlock_shared(%s)", [locks.WEEKLY_RUN])
+    return not free
 
 
 def post_scheduled_installments(
