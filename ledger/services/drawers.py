@@ -144,6 +144,21 @@ def count_drawer(
     return DrawerCount(held, counted_cash, kept, present, missing)
 
 
+def check_reason(count: DrawerCount, reason: str) -> str:
+    """The reason without blanks around it, if the count needs none or this is one. Raises ReasonMissing."""
+    if not (count.needs_reason or count.missing):
+        return reason.strip()
+    try:
+        return checked_reason(reason)
+    except LedgerError:
+        parts = []
+        if count.difference:
+            parts.append(f"{abs(count.difference)} {'short' if count.difference < 0 else 'over'}")
+        if count.missing:
+            parts.append(f"without {', '.join(check.payment for check in count.missing)}")
+        raise ReasonMissing(what=" and ".join(parts) or "not as it should be") from None
+
+
 @money_transaction
 def close_drawer(
     *,
@@ -171,7 +186,7 @@ def close_drawer(
     held = count.held
     if expected is not None and expected != (held.cash, held.in_checks):
         raise DrawerChanged(cash=held.cash, checks=held.in_checks)
-    reason = _reason_for(count, reason)
+    reason = check_reason(count, reason)
     (number,) = reserve_numbers(prefix="DRAWER", year=on.year, count=1)
     told = f"Drawer of {cashier}, {on}"
     if count.difference:
@@ -277,20 +292,6 @@ def _hold(cashier: User) -> None:
     """The drawer alone, until the transaction ends: whatever comes in or out waits."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT FROM drawer WHERE cashier_id = %s FOR NO KEY UPDATE", [cashier.pk])
-
-
-def _reason_for(count: DrawerCount, reason: str) -> str:
-    if not (count.needs_reason or count.missing):
-        return reason.strip()
-    try:
-        return checked_reason(reason)
-    except LedgerError:
-        parts = []
-        if count.difference:
-            parts.append(f"{abs(count.difference)} {'short' if count.difference < 0 else 'over'}")
-        if count.missing:
-            parts.append(f"without {', '.join(check.payment for check in count.missing)}")
-        raise ReasonMissing(what=" and ".join(parts) or "not as it should be") from None
 
 
 def _move(

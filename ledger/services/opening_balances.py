@@ -1,8 +1,8 @@
 """Opening balances: what was owed, and owing, when the fleet came over from its former books. Imported once.
 
-A file of rows (`opening_file`), one open item each. A row keeps its category, so that the hierarchy knows it; its product
-OPENING books it against opening equity (3000) and not as income of ours. All rows or none; the control total is checked to
-the cent.
+A file of rows (`opening_file`), one open item each. A row keeps its category, so that the hierarchy knows it; its
+product OPENING books it against opening equity (3000) and not as income of ours. All rows or none; the control total
+is checked to the cent.
 """
 
 from dataclasses import replace
