@@ -271,18 +271,18 @@ class CheckBounced(ApiView):
         request=BouncedRequest,
         responses={200: schemas.VoidAnswer},
     )
-    def post(self, request: Request, number: str) -> Response:
+    def post(self, request: Request, payment_number: str) -> Response:
         """Record that a banked check came back: its payment is voided, and what it paid is owed again."""
         body = self.body(BouncedRequest)
 
         def effect() -> Answer:
             reversal = drawers.bounce_check(
-                payment_number=number, reason=body["reason"], actor=self.actor, on=today()
+                payment_number=payment_number, reason=body["reason"], actor=self.actor, on=today()
             )
             return Answer(
                 200,
                 {
-                    "message": f"The check of {number} bounced; its payment is voided.",
+                    "message": f"The check of {payment_number} bounced; its payment is voided.",
                     "original_posting_id": reversal.reversal_for_id,
                     "reversal_posting_id": reversal.pk,
                 },

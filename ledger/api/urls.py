@@ -41,7 +41,7 @@ urlpatterns = [
     route("export", exports.Export.as_view(), name="ledger-export"),
     route("interim-payment", views.Payments.as_view(), name="ledger-interim-payment"),
     route(
-        "interim-payment/<payment_number:number>/bounced",
+        "interim-payment/<payment_number:payment_number>/bounced",
         drawers.CheckBounced.as_view(),
         name="ledger-check-bounced",
     ),

@@ -10,7 +10,9 @@ from django.db.models import Sum
 from batconnect.common.models import User
 from ledger.models import DrawerClose, DriverAccount, EntryLine, InterimPayment, LedgerPosting
 from ledger.services import credits, drawers, payments
+from ledger.services.opening_balances import import_opening_balances
 from tests.factories import make_user
+from tests.ledger.factories import make_account
 
 MONDAY = date(2019, 3, 11)
 TUESDAY = date(2019, 3, 12)
@@ -66,6 +68,23 @@ def asked(kind: str, account: DriverAccount, amount: str = "0.00", **more: Any) 
     allocations = {key: Decimal(part) for key, part in more.pop("allocations", {}).items()}
     return credits.CreditAsked(
         kind=kind, account=account, amount=Decimal(amount), reason=WHY, allocations=allocations, **more
+    )
+
+
+def live_at_the_desk() -> None:
+    """One of everything the desk writes: an adjustment, opening balances, a drawer with its close, a bounced check."""
+    ann, account = cashier(), make_account()
+    check = take(account, "70.00", ann, method="CHECK")
+    close(ann, "0.00", [check.number])
+    drawers.bounce_check(payment_number=check.number, reason=WHY, actor=ann, on=TUESDAY)
+    credits.grant_credit(asked("ADJUSTMENT", account, "5.00"), actor=ann, on=TUESDAY)
+    row = f"{account.driver.tlc_license},{account.lease.number},LEASE,10.00,OLD-1,2019-02-20"
+    import_opening_balances(
+        content=f"tlc_license,lease,category,amount,reference,event_date\n{row}".encode(),
+        name="cut-over.csv",
+        control_total=Decimal("10.00"),
+        actor=ann,
+        on=TUESDAY,
     )
 
 
