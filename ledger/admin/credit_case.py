@@ -78,6 +78,7 @@ class CreditScreen(StepScreen):
                 "rest": "open",
                 "rule": self.rest_rule,
                 "nothing_open": "Nothing is open.",
+                "no_amount": _AMOUNT not in self.fields,
             },
         )
 

@@ -45,7 +45,7 @@ from batconnect.common.transactions import money_transaction
 from batconnect.common.weeks import local_date
 from batconnect.exports.html_pdf import render_html_pdf
 from ledger.models import DrawerClose, DrawerMovement, InterimPayment
-from ledger.selectors.drawers import DrawerHeld, drawer_held, movements_of, movements_since
+from ledger.selectors.drawers import DrawerHeld, drawer_held, drawer_now, movements_of, movements_since
 from ledger.services import drawers
 from ledger.services.drawers import DrawerCount
 from ledger.services.reasons import LONGEST_REASON
@@ -174,8 +174,7 @@ class DrawerCloseAdmin(ReadOnlyAdmin):
                 return HttpResponseRedirect(here)
             except BatConnectError as error:
                 form.add_error(None, str(error))
-        held = drawer_held(cashier.pk, through=on)
-        closed = held.last is not None and held.last.day >= on
+        held, closed = drawer_now(cashier.pk, on=on)
         checks = [
             {
                 "payment": check.payment,
@@ -195,9 +194,7 @@ class DrawerCloseAdmin(ReadOnlyAdmin):
             form=None if closed or held.is_untouched else form,
             refused=_why_not(cashier, held, on),
             checks=checks,
-            below=[
-                _movement_table("What went in and out", movements_since(cashier.pk, through=on), held.kept)
-            ],
+            below=[_movement_table("What went in and out", movements_since(held), held.kept)],
         )
 
     def _compared(
@@ -444,9 +441,10 @@ def slip_pdf(close: DrawerClose) -> bytes:
 
 
 def _held_detail(request: HttpRequest, cashier: User, held: DrawerHeld, on: date) -> Detail:
-    taken = held.of(Medium.CASH, Kind.PAYMENT)
-    out = held.of(Medium.CASH, Kind.DTR_PAID) + held.of(Medium.CASH, Kind.REFUND)
+    cash = [(kind, held.of(Medium.CASH, kind)) for kind in Kind]
     actions = [Action("Closes", list_url(DrawerClose))]
+    if held.last:
+        actions.append(Action("Last close", admin_url(held.last)))
     if request.user.has_perm("ledger.fund_drawer"):
         actions.append(
             Action("Put cash in…", f"{reverse('admin:ledger_drawerclose_float')}?cashier={cashier.username}")
@@ -460,9 +458,7 @@ def _held_detail(request: HttpRequest, cashier: User, held: DrawerHeld, on: date
         ],
         facts=[
             ("Left in at the last close", Cell(money(held.kept))),
-            ("Cash taken", Cell(money(taken))),
-            ("Cash paid out", Cell(money(-out))),
-            ("Put in, taken back and come back", Cell(money(held.cash - held.kept - taken - out))),
+            *((f"{kind.label}, cash", Cell(money(amount))) for kind, amount in cash if amount),
         ],
         actions=actions,
     )

@@ -20,7 +20,7 @@ from batconnect.common.models import User
 from batconnect.common.money import ZERO
 
 from ..models import CreditDecision, DrawerClose
-from ..selectors.drawers import drawer_held
+from ..selectors.drawers import drawer_held, drawer_now
 from ..services import drawers
 from ..services.reasons import LONGEST_REASON
 from . import schemas
@@ -43,7 +43,7 @@ class DrawerCheckRow(serializers.Serializer[Any]):
 class DrawerAnswer(serializers.Serializer[Any]):
     cashier = serializers.CharField()
     day = serializers.DateField()
-    closed = serializers.BooleanField(help_text="What comes now is in the next day's drawer.")
+    closed = serializers.BooleanField(help_text="The figures are then those of the next day's drawer.")
     last_close = serializers.CharField(help_text="Its number; empty before the first.")
     kept = AmountField(help_text="Cash left in at the last close.")
     expected_cash = AmountField()
@@ -152,12 +152,12 @@ class TodaysDrawer(ApiView):
     def get(self, request: Request) -> Response:
         """Show what the own drawer should hold now, and everything since its last close."""
         on = today()
-        held = drawer_held(self.actor.pk, through=on)
+        held, closed = drawer_now(self.actor.pk, on=on)
         return Response(
             {
                 "cashier": self.actor.username,
                 "day": on,
-                "closed": held.last is not None and held.last.day >= on,
+                "closed": closed,
                 "last_close": held.last.number if held.last else "",
                 "kept": str(held.kept),
                 "expected_cash": str(held.cash),

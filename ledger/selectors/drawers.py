@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 from django.db.models import QuerySet, Sum
@@ -10,6 +10,8 @@ from django.db.models import QuerySet, Sum
 from batconnect.common.money import ZERO
 
 from ..models import DrawerClose, DrawerMovement, InterimPayment, PaymentMethod
+
+ONE_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class DrawerHeld:
     """What a drawer should hold: the float left in it, and the sums of what moved since, by kind and medium."""
 
     cashier_id: int
+    through: date
     last: DrawerClose | None
     sums: dict[tuple[str, str], Decimal] = field(default_factory=dict)
     checks: Sequence[DrawerCheck] = ()
@@ -72,6 +75,7 @@ def drawer_held(cashier_id: int, *, through: date) -> DrawerHeld:
     payments = InterimPayment.objects.select_related("account__driver").in_bulk(amounts)
     return DrawerHeld(
         cashier_id,
+        through,
         last,
         sums,
         [
@@ -86,13 +90,20 @@ def drawer_held(cashier_id: int, *, through: date) -> DrawerHeld:
     )
 
 
+def drawer_now(cashier_id: int, *, on: date) -> tuple[DrawerHeld, bool]:
+    """What the drawer should hold now, and whether the day is closed; then it is the next day's drawer."""
+    last = last_close(cashier_id)
+    closed = last is not None and last.day >= on
+    return drawer_held(cashier_id, through=last.day + ONE_DAY if last and closed else on), closed
+
+
 def last_close(cashier_id: int) -> DrawerClose | None:
     return DrawerClose.objects.filter(drawer_id=cashier_id).order_by("-day").first()
 
 
-def movements_since(cashier_id: int, *, through: date) -> Sequence[DrawerMovement]:
+def movements_since(held: DrawerHeld) -> Sequence[DrawerMovement]:
     """What moved since the last close, in order."""
-    found = _since(cashier_id, last_close(cashier_id), through)
+    found = _since(held.cashier_id, held.last, held.through)
     return list(found.select_related("payment__account__driver", "created_by").order_by("id"))
 
 

@@ -134,6 +134,7 @@
     const placed = () => rows.reduce((sum, one) => sum + cents(one.input.value), 0n);
     const tell = (name, text, warn) => {
       const output = form.querySelector(`[data-${name}]`);
+      if (!output) return;
       output.textContent = text;
       output.classList.toggle("bc-warn", Boolean(warn));
     };
