@@ -184,7 +184,7 @@ class _Finder:
             .objects.filter(driver_id__in=drivers)
             .values("id", "driver_id", "number", "medallion__number")
         ):
-            self.leases.setdefault(lease["driver_id"], []).append(lease)
+            self.leases.setdefault(lease["driver_id"], []).append(dict(lease))
         references = {row.get("reference", "") for row in rows}
         self.posted = set(
             LedgerPosting.objects.filter(

@@ -27,6 +27,7 @@ from tests.ledger.desk_stories import (
     take,
 )
 from tests.ledger.factories import balance, broken_proofs, charge, drive, make_account, open_items, run
+from tests.ledger.test_application_role import as_application
 
 pytestmark = pytest.mark.django_db
 
@@ -221,6 +222,19 @@ def test_a_refund_in_cash_comes_out_of_the_drawer_of_who_asked_for_it(account: A
     assert drawer_held(ann.pk, through=MONDAY).cash == money("10.00")
     voids.void_posting(posting_id=done.posting_id, reason=WHY, actor=ann, on=MONDAY)
     assert drawer_held(ann.pk, through=MONDAY).cash == money("50.00")
+    assert broken_proofs() == []
+
+
+def test_the_applications_role_may_do_all_of_it(account: Any) -> None:
+    ann, chief = cashier(), make_user()
+    with as_application():
+        check = take(account, "70.00", ann, method="CHECK")
+        take(account, "50.00", ann)
+        drawers.fund_drawer(cashier=ann, amount=money("20.00"), actor=chief, on=MONDAY)
+        refund = asked("REFUND", account, "40.00", method="CASH")
+        grant_credit(refund, actor=ann, approved_by=chief, on=MONDAY)
+        close(ann, "30.00", [check.number])
+        drawers.bounce_check(payment_number=check.number, reason=WHY, actor=chief, on=TUESDAY)
     assert broken_proofs() == []
 
 

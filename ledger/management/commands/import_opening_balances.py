@@ -35,8 +35,8 @@ class Command(ReportingCommand):
             raise BadOpeningFile(what=f"{path} cannot be read: {error.strerror}.") from error
         file = read_opening(content=content, name=path.name, on=on)
         if not self.quiet:
-            for error in file.errors[:MOST_TOLD]:
-                self.stderr.write(f"row {error.row}, {error.column}: {error.reason}")
+            for wrong in file.errors[:MOST_TOLD]:
+                self.stderr.write(f"row {wrong.row}, {wrong.column}: {wrong.reason}")
             if len(file.errors) > MOST_TOLD:
                 self.stderr.write(f"and {len(file.errors) - MOST_TOLD:,} more")
         told = {
