@@ -131,6 +131,8 @@ class Migration(migrations.Migration):
                 ("created_at", models.DateTimeField(db_default=models.Func(function="statement_timestamp"))),
             ],
             options={
+                "verbose_name": "opening balances",
+                "verbose_name_plural": "opening balances",
                 "db_table": "opening_import",
                 "permissions": [("import_opening", "Can import the opening balances")],
             },

@@ -101,6 +101,7 @@ class OpeningImport(models.Model):
 
     class Meta:
         db_table = "opening_import"
+        verbose_name = verbose_name_plural = "opening balances"
         constraints = [
             models.CheckConstraint(condition=Q(once=True), name="opening_import_only_one"),
             models.CheckConstraint(
