@@ -32,7 +32,21 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
                 "cases_case_start:INTPAY",
                 "cases.process_case,ledger.take_payment",
             ),
+            ("Today's drawer", "savings", "ledger_drawerclose_today", "ledger.close_drawer"),
             ("Void a posting", "undo", "cases_case_start:VOID", "cases.process_case,ledger.void_posting"),
+            (
+                "Grant an adjustment",
+                "volunteer_activism",
+                "cases_case_start:ADJ",
+                "cases.process_case,ledger.grant_adjustment",
+            ),
+            ("Write off", "money_off", "cases_case_start:WOFF", "cases.process_case,ledger.write_off"),
+            (
+                "Pay back credit",
+                "currency_exchange",
+                "cases_case_start:REFUND",
+                "cases.process_case,ledger.refund_credit",
+            ),
             ("Cases", "assignment", "cases.case", ""),
             ("Misc expenses", "request_quote", "misc_expenses.miscellaneousexpense", ""),
         ),
@@ -44,6 +58,8 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ("DTRs", "receipt_long", "ledger.dtr", ""),
             ("Payments at the desk", "payments", "ledger.interimpayment", ""),
             ("Deposits", "savings", "leases.leasedeposit", ""),
+            ("Adjustments and refunds", "price_change", "ledger.creditdecision", ""),
+            ("Drawer closes", "inventory", "ledger.drawerclose", ""),
         ),
     ),
     (
@@ -102,6 +118,7 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ("Source rows", "local_taxi", "ledger.sourcetransaction", ""),
             ("Bulk runs", "dynamic_feed", "ledger.journalrun", ""),
             ("New bulk run", "playlist_add", "ledger_journalrun_start", "ledger.post_batch"),
+            ("Opening balances", "flag", "ledger_openingimport_upload", "ledger.import_opening"),
         ),
     ),
     (

@@ -170,6 +170,9 @@ STAGING_DAYS_KEPT = env.int("STAGING_DAYS_KEPT", default=7)
 CASE_DOCUMENT_MAX_BYTES = env.int("CASE_DOCUMENT_MAX_BYTES", default=10 * 1024 * 1024)
 # A void of more than this, in dollars, needs a second person.
 VOID_APPROVAL_ABOVE = Decimal(env.str("VOID_APPROVAL_ABOVE", default="1000.00"))
+# So do an adjustment and a write-off of more than these; credit paid back always does.
+ADJUSTMENT_APPROVAL_ABOVE = Decimal(env.str("ADJUSTMENT_APPROVAL_ABOVE", default="100.00"))
+WRITE_OFF_APPROVAL_ABOVE = Decimal(env.str("WRITE_OFF_APPROVAL_ABOVE", default="0.00"))
 
 # --- Reconciliation -----------------------------------------------------------------------------------------
 # `file_path` over HTTP reads below this folder, and nowhere else.

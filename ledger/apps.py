@@ -49,4 +49,11 @@ class LedgerConfig(AppConfig):
         "archived_month": "SELECT",
         "archived_file": "SELECT",
         "archived_account_total": "SELECT",
+        "credit_decision": _INSERT_ONLY,
+        "opening_import": _INSERT_ONLY,
+        # A close locks its drawer's row.
+        "drawer": "SELECT, INSERT, UPDATE (cashier_id)",
+        "drawer_movement": _INSERT_ONLY,
+        "drawer_close": _INSERT_ONLY,
+        "check_bounce": _INSERT_ONLY,
     }

@@ -306,3 +306,6 @@ register_flow(
         ),
     )
 )
+
+# The other flows of the desk; at the end, for they use what is above.
+from . import credit_flows  # noqa: E402, F401

@@ -132,6 +132,26 @@ class PositiveAmountField(serializers.Field):
             amount = parse_amount(f"{data:f}" if isinstance(data, Decimal) else data)
         except BadAmount as error:
             raise serializers.ValidationError(str(error)) from None
-        if amount <= 0:
+        if self.refuses(amount):
             self.fail("not_positive")
         return amount
+
+    def refuses(self, amount: Decimal) -> bool:
+        return amount <= 0
+
+
+@extend_schema_field(
+    {
+        "anyOf": [
+            {"type": "string", "pattern": r"^[0-9]{1,12}(\.[0-9]{1,2})?$", "example": "125.00"},
+            {"type": "number", "minimum": 0, "maximum": float(LARGEST)},
+        ]
+    }
+)
+class CountedAmountField(PositiveAmountField):
+    """Money that was counted: as `PositiveAmountField`, and nothing at all too."""
+
+    default_error_messages = {"not_positive": "An amount is zero or more."}
+
+    def refuses(self, amount: Decimal) -> bool:
+        return amount < 0

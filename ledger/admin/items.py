@@ -4,9 +4,11 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.urls import reverse
 from unfold.contrib.filters.admin import ChoicesCheckboxFilter, RadioFilter, RangeDateFilter
 
 from batconnect.common.screens import (
+    Action,
     Cell,
     Detail,
     Table,
@@ -19,7 +21,8 @@ from batconnect.common.screens import (
     money_column,
     text_column,
 )
-from ledger.models import InterimPayment, LedgerAllocation, LedgerBalance
+from ledger.models import InterimPayment, LedgerAllocation, LedgerBalance, LedgerPosting
+from ledger.selectors.drawers import banked_check
 
 from . import posting_parts
 from .search import AccountSearchAdmin
@@ -146,7 +149,14 @@ class InterimPaymentAdmin(AccountSearchAdmin):
     def detail(self, request: HttpRequest, record: InterimPayment) -> Detail:
         return Detail(
             title=f"Receipt {record.number}",
-            badges=[(record.get_method_display(), "info"), (record.posting.get_status_display(), "success")],
+            badges=[
+                (record.get_method_display(), "info"),
+                (
+                    record.posting.get_status_display(),
+                    "success" if record.posting.status == LedgerPosting.Status.POSTED else "danger",
+                ),
+            ],
+            actions=_payment_actions(request, record),
             figures=[
                 ("Received", money_cell(record.amount)),
                 ("Not yet used", money_cell(-record.posting.open_item.balance)),
@@ -172,3 +182,16 @@ class InterimPaymentAdmin(AccountSearchAdmin):
                 *posting_parts.allocation_tables(record.posting),
             ],
         )
+
+
+def _payment_actions(request: HttpRequest, record: InterimPayment) -> list[Action]:
+    """A check that was banked may have come back."""
+    if (
+        record.posting.status != LedgerPosting.Status.POSTED
+        or not request.user.has_perm("ledger.bounce_check")
+        or banked_check(record) is None
+    ):
+        return []
+    return [
+        Action("Check bounced…", reverse("admin:ledger_drawerclose_bounce", args=[record.pk]), look="danger")
+    ]

@@ -24,21 +24,21 @@ from ledger.services import payments
 from ledger.services.errors import UnknownAccount
 
 STYLESHEET = Path(settings.BASE_DIR) / "templates" / "cases" / "receipt.css"
-_ITEM = "item:"
+ITEM = "item:"
 
 
 class PaymentScreen(StepScreen):
     confirm_label = "Take the payment"
 
     def search(self, *, query: str, actor: User, on: date) -> Sequence[Found]:
-        return [_hit(account, on) for account in accounts_starting(query)]
+        return [account_hit(account, on) for account in accounts_starting(query)]
 
     def subject(self, *, pick: str, on: date) -> str:
-        account = _account(whole_number(pick))
+        account = chosen_account(whole_number(pick))
         return f"{account.driver.name}, lease {account.lease.number}"
 
     def picked(self, *, pick: str) -> dict[str, Any]:
-        account = _account(whole_number(pick))
+        account = chosen_account(whole_number(pick))
         return {"driver_id": account.driver_id, "lease_id": account.lease_id}
 
     def read(self, post: QueryDict) -> dict[str, Any]:
@@ -49,21 +49,17 @@ class PaymentScreen(StepScreen):
             "total_payment_amount": post.get("total_payment_amount", "").strip().replace(",", ""),
             "payment_method": post.get("payment_method", ""),
             "method_reference": post.get("method_reference", "").strip(),
-            "allocations": {
-                name.removeprefix(_ITEM): str(value).strip().replace(",", "")
-                for name, value in post.items()
-                if name.startswith(_ITEM) and str(value).strip()
-            },
+            "allocations": allocations_in(post),
         }
 
     def page(self, *, case: Case, data: Mapping[str, Any], actor: User, on: date) -> StepPage | None:
         if not data.get("lease_id"):
             return None
         found = flows.payment_account(data)
-        account = _account(found.pk)
+        account = chosen_account(found.pk)
         given = data.get("allocations")
         return StepPage(
-            detail=_account_detail(account),
+            detail=account_detail(account),
             fields=[
                 FormField("total_payment_amount", "Amount paid", "money"),
                 FormField("payment_method", "Paid by", "choice", choices=PaymentMethod.choices),
@@ -77,11 +73,11 @@ class PaymentScreen(StepScreen):
             about={"driver_id": str(account.driver_id), "lease_id": str(account.lease_id)},
             submit_label="See what it does",
             part="cases/payment_items.html",
-            context={"items": _items(account, given if isinstance(given, dict) else {})},
+            context={"items": item_rows(account, given if isinstance(given, dict) else {})},
         )
 
     def preview(self, *, case: Case, data: Mapping[str, Any], actor: User, on: date) -> Detail:
-        account = _account(flows.payment_account(data).pk)
+        account = chosen_account(flows.payment_account(data).pk)
         amount = data["total_payment_amount"]
         parts = payments.check_payment(
             account=account,
@@ -213,24 +209,33 @@ def _payment(case: Case) -> InterimPayment:
     return rows.get(number=case.result["receipt_number"])
 
 
-def _account(key: int | str) -> DriverAccount:
+def allocations_in(post: QueryDict) -> dict[str, str]:
+    """What was entered beside the items of `item_rows`."""
+    return {
+        name.removeprefix(ITEM): str(value).strip().replace(",", "")
+        for name, value in post.items()
+        if name.startswith(ITEM) and str(value).strip()
+    }
+
+
+def chosen_account(key: int | str) -> DriverAccount:
     account = whole_account(key) if isinstance(key, int) else None
     if account is None:
         raise UnknownAccount
     return account
 
 
-def _hit(account: DriverAccount, on: date) -> Found:
+def account_hit(account: DriverAccount, on: date) -> Found:
     lease = account.lease
     ended = f" · ended {day(lease.ends_on)}" if lease.ends_on and lease.ends_on < on else ""
     text = f"Lease {lease.number} · medallion {lease.medallion.number}{ended} · owes {money(account.balance)}"
     return Found(str(account.driver), text, pick=str(account.pk))
 
 
-def _items(account: DriverAccount, given: Mapping[str, Any]) -> list[dict[str, Any]]:
+def item_rows(account: DriverAccount, given: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {
-            "name": f"{_ITEM}{item.category}:{item.reference_id}",
+            "name": f"{ITEM}{item.category}:{item.reference_id}",
             "category": item.category,
             "label": str(Category(item.category).label),
             "reference": item.reference_id,
@@ -245,7 +250,7 @@ def _items(account: DriverAccount, given: Mapping[str, Any]) -> list[dict[str, A
     ]
 
 
-def _account_detail(account: DriverAccount) -> Detail:
+def account_detail(account: DriverAccount) -> Detail:
     lease = account.lease
     return Detail(
         title=account.driver.name,

@@ -5,11 +5,15 @@ from django.urls.converters import StringConverter
 
 from batconnect.api.routes import route
 
-from . import accounts, batches, dtrs, exports, journal, reports, views
+from . import accounts, batches, drawers, dtrs, exports, journal, reports, views
 
 
 class DTRNumber(StringConverter):
     regex = "[A-Z]{2,12}-[0-9]{4}-[0-9]{5,10}"
+
+
+class PaymentNumber(StringConverter):
+    regex = "INTPAY-[0-9]{4}-[0-9]{5,10}"
 
 
 class EntryNumber(StringConverter):
@@ -25,6 +29,7 @@ class JournalNumber(StringConverter):
 
 
 register_converter(DTRNumber, "dtr_number")
+register_converter(PaymentNumber, "payment_number")
 register_converter(EntryNumber, "je_number")
 register_converter(ManualJournalNumber, "mj_number")
 register_converter(JournalNumber, "journal_number")
@@ -35,6 +40,16 @@ urlpatterns = [
     route("balances", views.Balances.as_view(), name="ledger-balances"),
     route("export", exports.Export.as_view(), name="ledger-export"),
     route("interim-payment", views.Payments.as_view(), name="ledger-interim-payment"),
+    route(
+        "interim-payment/<payment_number:payment_number>/bounced",
+        drawers.CheckBounced.as_view(),
+        name="ledger-check-bounced",
+    ),
+    route("drawer", drawers.TodaysDrawer.as_view(), name="ledger-drawer"),
+    route("drawer/close", drawers.Close.as_view(), name="ledger-drawer-close"),
+    route("drawer/float", drawers.Float.as_view(), name="ledger-drawer-float"),
+    route("drawer/closes", drawers.Closes.as_view(), name="ledger-drawer-closes"),
+    route("credits", drawers.Credits.as_view(), name="ledger-credits"),
     route("drivers/<id:driver_id>/balance", views.DriverBalance.as_view(), name="ledger-driver-balance"),
     route("aging", views.Aging.as_view(), name="ledger-aging"),
     route("dtrs", dtrs.DTRs.as_view(), name="ledger-dtrs"),

@@ -7,6 +7,8 @@ The events of the taxi pack, and the sign of their `amount`:
 
 - A driver posting's category, and OPENING_BALANCE: the posting's amount, debits positive. Its line on 1200 is the
   same amount, always. `product`: which tax, or the misc category; `channel`: how an INTERIM_PAYMENT was paid.
+- A category with product OPENING: what of it was open at cut-over. INTERIM_PAYMENT with product REFUND_CASH and so on:
+  credit paid back, positive.
 - CHECK_BOUNCED: the reversal of a payment by check that had been banked, positive.
 - TRIP: gross; product is the payment type (C, P, $, N, D).
 - CURB_SETTLEMENT: what leaves the receivable; column `fees` is the part of it that CURB kept.

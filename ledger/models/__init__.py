@@ -3,6 +3,8 @@
 from .accounts import Account, AccountKind, BalanceSnapshot, Currency, GuardedBalance
 from .archives import ArchivedAccountTotal, ArchivedFile, ArchivedMonth
 from .batches import BatchAccountTotal, JournalRun, JournalShard, RunReject, RunState, RunTripTotal
+from .credits import CreditDecision, OpeningImport, RefundMethod
+from .drawers import CheckBounce, Drawer, DrawerClose, DrawerMovement
 from .driver_ledger import (
     Category,
     CategoryRank,
@@ -48,8 +50,13 @@ __all__ = [
     "BatchAccountTotal",
     "Category",
     "CategoryRank",
+    "CheckBounce",
+    "CreditDecision",
     "Currency",
     "DTRPayment",
+    "Drawer",
+    "DrawerClose",
+    "DrawerMovement",
     "DriverAccount",
     "EntryHeader",
     "EntryLine",
@@ -70,10 +77,12 @@ __all__ = [
     "LedgerSeal",
     "ManualJournal",
     "MonthEvent",
+    "OpeningImport",
     "Origin",
     "ParkedRow",
     "PaymentMethod",
     "ProductAccountMap",
+    "RefundMethod",
     "RunReject",
     "RunState",
     "RunTripTotal",

@@ -45,14 +45,21 @@ class NoEntry(LedgerError):
     message = "{category} {reference_id} has no journal entry: {reason}. Finance can change the templates."
 
 
-def posting_lines(columns: Columns, *, on: date, fresh: bool = False) -> dict[str, Any]:
+def posting_lines(columns: Columns, *, on: date, booked_as: str = "", fresh: bool = False) -> dict[str, Any]:
     """The lines of these postings' entries if they are dated `on`, as parameters of `ledger_post`.
 
-    `columns` as `postings.insert_columns` takes them. `fresh` reads the templates anew. Raises NoEntry for the
-    first posting that no template takes, and says why.
+    `columns` as `postings.insert_columns` takes them. `booked_as` names an event whose template takes the place of
+    the category's own, and of a reversal's mirror. `fresh` reads the templates anew. Raises NoEntry for the first
+    posting that no template takes, and says why.
     """
     policy = current_policy(fresh=fresh)
     valid_from, valid_to = policy.window(on)
+    if booked_as:
+        columns = {
+            **columns,
+            "category": [booked_as] * len(columns["category"] or ()),
+            "reversal_for_id": None,
+        }
     lines = _mirrored(columns) or _plain(policy, columns, on) or _expanded(policy, columns, on)
     return {"policy": policy.version, "valid_from": valid_from, "valid_to": valid_to, **lines}
 

@@ -138,7 +138,7 @@ def create_obligations(
         return []
     rows = [check_obligation(obligation, on) for obligation in obligations]
     if run_week is None and not by_schedule:
-        _refuse_reserved(rows)
+        refuse_reserved(rows)
     return insert_postings(
         rows,
         actor_id=actor.pk,
@@ -198,7 +198,8 @@ def reserve_references(category: str, pattern: str) -> None:
     _reserved.setdefault(category, []).append(re.compile(pattern))
 
 
-def _refuse_reserved(rows: Sequence[NewPosting]) -> None:
+def refuse_reserved(rows: Sequence[NewPosting]) -> None:
+    """Raises ReservedReference for the first whose reference a schedule keeps."""
     for row in rows:
         if any(pattern.fullmatch(row.reference_id) for pattern in _reserved.get(row.category, ())):
             raise ReservedReference(category=row.category, reference_id=row.reference_id)

@@ -159,6 +159,11 @@ def plan_payment(
     return parts + _to_lease(items, parts, amount - asked)
 
 
+def named_parts(*, account: DriverAccount, allocations: Mapping[str, Decimal]) -> list[PaymentPart]:
+    """What is put to the items named, and to no others. Raises as `plan_payment`."""
+    return _as_asked(_charges(account, allocations), allocations)
+
+
 def _positive(value: Decimal) -> Decimal:
     amount = parse_amount(value)
     if amount <= 0:

@@ -84,12 +84,13 @@ def insert_postings(
     run_week: date | None = None,
     action: str = "",
     automatic: bool = False,
+    booked_as: str = "",
 ) -> list[Posted]:
     """Insert postings with their journal entries, in one statement, and return them in the order given.
 
     They are dated `accounting_date`, or else `on`, or the first open day when that is closed. With `action` an
-    audit entry is written too. Raises DatedAhead, PolicyChanging, what `entry_lines.posting_lines` raises and
-    what `errors.translated` knows.
+    audit entry is written too. `booked_as`: as `entry_lines.posting_lines`. Raises DatedAhead,
+    PolicyChanging, what that raises and what `errors.translated` knows.
     """
     if not rows:
         return []
@@ -101,6 +102,7 @@ def insert_postings(
         run_week=run_week,
         action=action,
         automatic=automatic,
+        booked_as=booked_as,
     )
 
 
@@ -113,6 +115,7 @@ def insert_columns(
     run_week: date | None = None,
     action: str = "",
     automatic: bool = False,
+    booked_as: str = "",
 ) -> list[Posted]:
     """As `insert_postings`, of columns named as the fields of `NewPosting`; one that is absent is empty."""
     if accounting_date is not None and accounting_date > on:
@@ -129,7 +132,7 @@ def insert_columns(
     }
     day, fresh = accounting_date or on, False
     for _ in range(_ATTEMPTS):
-        lines = posting_lines(columns, on=day, fresh=fresh)
+        lines = posting_lines(columns, on=day, booked_as=booked_as, fresh=fresh)
         with translated(), connection.cursor() as cursor:
             cursor.execute(_POST, {**parameters, **lines})
             answer = cursor.fetchall()

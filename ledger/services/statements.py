@@ -89,7 +89,13 @@ def pay_dtr(*, dtr: DTR, on: date, method: str, actor: User, method_reference: s
     if on <= saturday:
         raise PaidTooEarly(number=dtr.number, saturday=saturday, on=on)
     return _record(
-        dtr, DTRPayment.Kind.PAID, on=on, actor=actor, method=method, method_reference=method_reference
+        dtr,
+        DTRPayment.Kind.PAID,
+        on=on,
+        actor=actor,
+        channel=method,
+        method=method,
+        method_reference=method_reference,
     )
 
 
@@ -99,7 +105,8 @@ def return_payment(*, dtr: DTR, on: date, reason: str, actor: User) -> DTRPaymen
     dtr = _locked(dtr)
     if dtr.status != DTR.Status.PAID:
         raise NotPaid(number=dtr.number)
-    return _record(dtr, DTRPayment.Kind.RETURNED, on=on, actor=actor, reason=reason)
+    paid_by = DTRPayment.objects.filter(dtr=dtr, kind=DTRPayment.Kind.PAID).latest("id").method
+    return _record(dtr, DTRPayment.Kind.RETURNED, on=on, actor=actor, channel=paid_by, reason=reason)
 
 
 def _locked(dtr: DTR) -> DTR:
@@ -107,7 +114,10 @@ def _locked(dtr: DTR) -> DTR:
     return DTR.objects.select_related("payout").get(pk=dtr.pk)
 
 
-def _record(dtr: DTR, kind: DTRPayment.Kind, *, on: date, actor: User, **how: str) -> DTRPayment:
+def _record(
+    dtr: DTR, kind: DTRPayment.Kind, *, on: date, actor: User, channel: str, **how: str
+) -> DTRPayment:
+    """Cash goes out of the drawer, and comes back into it; anything else moves the bank."""
     with translated():
         payment = DTRPayment.objects.create(
             dtr=dtr, kind=kind, amount=dtr.net_pay, on=on, created_by=actor, **how
@@ -121,7 +131,7 @@ def _record(dtr: DTR, kind: DTRPayment.Kind, *, on: date, actor: User, **how: st
         event_on=on,
         origin=Origin.DTR,
         actor_id=actor.pk,
-        channel=how.get("method", ""),
+        channel=channel,
         reference=dtr.number,
     )
     audit.record(

@@ -98,19 +98,28 @@ class Settlement:
 
 @money_transaction
 def void_posting(
-    *, posting_id: UUID, reason: str, actor: User, on: date, accounting_date: date | None = None
+    *,
+    posting_id: UUID,
+    reason: str,
+    actor: User,
+    on: date,
+    accounting_date: date | None = None,
+    booked_as: str = "",
 ) -> LedgerPosting:
     """Void a posting and return its reversal.
 
     A linked posting of the opposite amount is dated `on` (or `accounting_date`, in an open week). The
     original's allocations are undone: what it paid is owed again, what paid it is free again. Then original
-    and reversal close each other. Raises the errors above and ClosedPeriod. Source: domain.md.
+    and reversal close each other. The reversal's entry mirrors the original's, unless `booked_as` names an event whose
+    template makes it (a check that bounced). Raises the errors above and ClosedPeriod. Source: domain.md.
     """
     reason = _checked_reason(reason)
     posting = _lock_postings([posting_id])[0]
     if posting.category in SETTLEMENT:
         raise SettledTogether(category=posting.category)
-    return _void(posting, reason=reason, actor=actor, on=on, accounting_date=accounting_date)[0]
+    return _void(
+        posting, reason=reason, actor=actor, on=on, accounting_date=accounting_date, booked_as=booked_as
+    )[0]
 
 
 @money_transaction
@@ -242,7 +251,13 @@ def _lock_postings(posting_ids: Sequence[UUID], also: Sequence[int] = ()) -> lis
 
 
 def _void(
-    posting: LedgerPosting, *, reason: str, actor: User, on: date, accounting_date: date | None = None
+    posting: LedgerPosting,
+    *,
+    reason: str,
+    actor: User,
+    on: date,
+    accounting_date: date | None = None,
+    booked_as: str = "",
 ) -> tuple[LedgerPosting, list[Pair]]:
     """Reverse one posting whose account is locked; returns the reversal and the allocations that were undone."""
     refuse_unvoidable(posting)
@@ -267,7 +282,9 @@ def _void(
         vehicle_id=posting.vehicle_id,
         medallion_id=posting.medallion_id,
     )
-    (posted,) = insert_postings([row], actor_id=actor.pk, on=on, accounting_date=accounting_date)
+    (posted,) = insert_postings(
+        [row], actor_id=actor.pk, on=on, accounting_date=accounting_date, booked_as=booked_as
+    )
     debit, credit = (posting.pk, posted.posting_id) if posting.amount > 0 else (posted.posting_id, posting.pk)
     allocate_pairs([Pair(credit, debit, abs(posting.amount))], on=accounting_date or on, actor_id=actor.pk)
     audit.record(

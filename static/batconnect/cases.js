@@ -122,7 +122,9 @@
   const items = (form) => {
     const table = form.querySelector("[data-items]");
     if (!table) return;
-    const amount = form.elements.total_payment_amount;
+    // Without an amount of its own (a write-off), it is what is put to items.
+    const amount = form.elements.total_payment_amount || form.elements.amount;
+    const toLease = table.dataset.rest !== "open";
     const rows = [...table.querySelectorAll("tr[data-item]")].map((row) => ({
       row,
       input: row.querySelector("input"),
@@ -132,12 +134,13 @@
     const placed = () => rows.reduce((sum, one) => sum + cents(one.input.value), 0n);
     const tell = (name, text, warn) => {
       const output = form.querySelector(`[data-${name}]`);
+      if (!output) return;
       output.textContent = text;
       output.classList.toggle("bc-warn", Boolean(warn));
     };
 
     const count = () => {
-      const paid = cents(amount.value);
+      const paid = amount ? cents(amount.value) : placed();
       let left = paid - placed();
       let over = false;
       for (const one of rows) {
@@ -153,12 +156,12 @@
         return;
       }
       if (left < 0n) {
-        tell("rule", "More is put to items than is paid.", true);
+        tell("rule", `More is put to items than is ${toLease ? "paid" : "granted"}.`, true);
         return;
       }
       let lease = 0n;
       for (const one of rows) {
-        if (!one.lease) continue;
+        if (!one.lease || !toLease) continue;
         const share = one.open - cents(one.input.value) < left ? one.open - cents(one.input.value) : left;
         lease += share;
         left -= share;
@@ -173,15 +176,16 @@
       one.row.addEventListener("click", (event) => {
         if (event.target === one.input) return;
         const others = placed() - cents(one.input.value);
-        const left = cents(amount.value) - others;
+        const paid = amount ? cents(amount.value) : 0n;
+        const left = paid - others;
         // Without an amount the item itself says what is paid; a second click takes it back.
-        const fill = !cents(amount.value) || left > one.open ? one.open : left > 0n ? left : 0n;
+        const fill = !paid || left > one.open ? one.open : left > 0n ? left : 0n;
         one.input.value = cents(one.input.value) || !fill ? "" : plain(fill);
         count();
       });
     }
     const all = form.querySelector("[data-take-placed]");
-    if (all) {
+    if (all && amount) {
       all.hidden = false;
       all.addEventListener("click", () => {
         amount.value = plain(placed());

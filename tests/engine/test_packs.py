@@ -17,6 +17,9 @@ from .makers import event, events, refused, written
 TAXI, TAKAFUL = read_pack("taxi"), read_pack("takaful")
 TAX_ACCOUNTS = {"MTA": "2210", "IMPROVEMENT": "2220", "CONGESTION": "2230", "CBD": "2240", "AIRPORT": "2250"}
 AGENCY_ACCOUNTS = {"EZPASS": "2400", "PVB": "2410", "TLC": "2420"}
+OPENED = (
+    "EZPASS", "LEASE", "PVB", "TLC", "REPAIR", "LOAN", "MISC", "CANCELLATION_FEE", "INTERIM_PAYMENT", "ADJUSTMENT",
+)  # fmt: skip
 DESK_ACCOUNTS = {"CASH": "1020", "CHECK": "1020", "ACH": "1010", "CARD": "1110"}
 MISC = [
     "Lost Key",
@@ -172,6 +175,27 @@ ROWS: list[tuple[dict[str, object], list[str]]] = [
     ({"txn_type": "PAYOUT", "amount": "300"}, ["DR 1200 300", "CR 2500 300"]),
     ({"txn_type": "DTR_PAID", "amount": "300"}, ["DR 2500 300", "CR 1010 300"]),
     ({"txn_type": "DTR_RETURNED", "amount": "300"}, ["DR 1010 300", "CR 2500 300"]),
+    ({"txn_type": "DTR_PAID", "channel": "CASH", "amount": "300"}, ["DR 2500 300", "CR 1020 300"]),
+    ({"txn_type": "DTR_PAID", "channel": "CHECK", "amount": "300"}, ["DR 2500 300", "CR 1010 300"]),
+    ({"txn_type": "DTR_RETURNED", "channel": "CASH", "amount": "300"}, ["DR 1020 300", "CR 2500 300"]),
+    ({"txn_type": "DTR_RETURNED", "channel": "ACH", "amount": "300"}, ["DR 1010 300", "CR 2500 300"]),
+    *(
+        (
+            {
+                "txn_type": "INTERIM_PAYMENT",
+                "product": f"REFUND_{how}",
+                "channel": f"REFUND_{how}",
+                "amount": "40",
+            },
+            ["DR 1200 40", f"CR {account} 40"],
+        )
+        for how, account in (("CASH", "1020"), ("CHECK", "1010"), ("ACH", "1010"))
+    ),
+    *(
+        ({"txn_type": category, "product": "OPENING", "amount": "70"}, ["DR 1200 70", "CR 3000 70"])
+        for category in OPENED
+    ),
+    ({"txn_type": "ADJUSTMENT", "product": "OPENING", "amount": "-70"}, ["CR 1200 70", "DR 3000 70"]),
     ({"txn_type": "WRITE_OFF", "amount": "-80"}, ["CR 1200 80", "DR 5100 80"]),
     ({"txn_type": "ADJUSTMENT", "amount": "-80"}, ["CR 1200 80", "DR 4900 80"]),
     ({"txn_type": "RECON_DIFFERENCE", "amount": "3"}, ["DR 5200 3", "CR 1100 3"]),
@@ -239,7 +263,7 @@ def test_trips_without_card_money_are_skipped(taxi: CompiledTemplates, payment_t
         ({"txn_type": "TRIP", "product": "X"}, "no template for TRIP of product X"),
         ({"txn_type": "TAXES"}, "no template for TAXES on 2019-03-02: TAXES_"),
         ({"txn_type": "TAXES", "product": "VAT"}, "wants product"),
-        ({"txn_type": "INTERIM_PAYMENT"}, "INTERIM_BANK/1 wants channel ACH"),
+        ({"txn_type": "INTERIM_PAYMENT"}, "wants product OPENING"),
         ({"txn_type": "INTERIM_PAYMENT", "channel": "WIRE"}, "with channel WIRE"),
         ({"txn_type": "FLEET_COST"}, "wants product"),
         ({"txn_type": "LOAN"}, "TEMPLATE LOAN/1, line 2: column principal is empty"),

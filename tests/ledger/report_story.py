@@ -45,7 +45,7 @@ def tell(folder: Path, name: str = "Ann Lee") -> Story:
     charge(account, "LEASE", "20.00", "LEASE-1")
     run()
     statements.pay_dtr(
-        dtr=DTR.objects.get(account=account), on=MONDAY_AFTER, method="CASH", actor=system_user()
+        dtr=DTR.objects.get(account=account), on=MONDAY_AFTER, method="ACH", actor=system_user()
     )
     misc = charge(account, "MISC", "30.00", "MISC-1", on=SECOND_OF_APRIL)
     toll = charge(account, "EZPASS", "25.00", "TOLL-1", on=SECOND_OF_APRIL)

@@ -21,6 +21,7 @@ from ledger.services.months import close_month
 from ledger.services.seals import seal_ledger
 from ledger.services.source_files import load_source_file
 
+from .desk_stories import live_at_the_desk
 from .factories import MONDAY_AFTER
 from .lived_in import LivedIn, execute, live_in, refused
 from .takaful_rows import premium
@@ -56,6 +57,12 @@ TABLES = {
     "archived_month": "SET rows = rows + 1",
     "archived_file": "SET sha256 = sha256",
     "archived_account_total": "SET debits = debits",
+    "credit_decision": "SET reason = reason",
+    "opening_import": "SET dated = dated",
+    "drawer": "SET opened_at = opened_at",
+    "drawer_movement": "SET amount = amount",
+    "drawer_close": "SET kept = kept",
+    "check_bounce": "SET reason = reason",
     "audit_entry": "SET action = action",
 }
 OUR_WORDS = "is refused|[Cc]annot (update|delete)|never deleted|only moves between|is closed"
@@ -91,6 +98,7 @@ def ledger() -> LivedIn:
     )  # fmt: skip
     rejected = pl.DataFrame([premium(channel="")])
     load_source_file(pack="takaful", frame=rejected, actor=actor)
+    live_at_the_desk()
     return lived_in
 
 

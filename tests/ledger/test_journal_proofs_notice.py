@@ -169,6 +169,16 @@ TAMPERING: dict[str, list[tuple[str, str]]] = {
             "47.40 off 2300",
         ),
     ],
+    "1020 = what the drawers hold": [
+        (
+            "UPDATE drawer_movement SET amount = amount + 0.01 WHERE kind = 'PAYMENT'",
+            "INTPAY-2019-00001: 1020 has 10.00, the drawer 10.01",
+        ),
+        (
+            "DELETE FROM drawer_movement WHERE kind = 'DTR_PAID'",
+            "drawer of user nobody, JE-",
+        ),
+    ],
     "2500 = net pay of unpaid DTRs": [
         (
             "UPDATE dtr SET status = 'FINALIZED' WHERE number = '{report}'",
