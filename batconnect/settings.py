@@ -63,6 +63,9 @@ INSTALLED_APPS = [
     "ledger",
     "leases",
     "misc_expenses",
+    "repayments",
+    "repairs",
+    "loans",
     "recon",
 ]
 
@@ -170,6 +173,8 @@ STAGING_DAYS_KEPT = env.int("STAGING_DAYS_KEPT", default=7)
 CASE_DOCUMENT_MAX_BYTES = env.int("CASE_DOCUMENT_MAX_BYTES", default=10 * 1024 * 1024)
 # A void of more than this, in dollars, needs a second person.
 VOID_APPROVAL_ABOVE = Decimal(env.str("VOID_APPROVAL_ABOVE", default="1000.00"))
+# So does a loan of more than this, before it is paid out or forgiven.
+LOAN_APPROVAL_ABOVE = Decimal(env.str("LOAN_APPROVAL_ABOVE", default="1000.00"))
 
 # --- Reconciliation -----------------------------------------------------------------------------------------
 # `file_path` over HTTP reads below this folder, and nowhere else.
