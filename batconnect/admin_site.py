@@ -32,9 +32,23 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
                 "cases_case_start:INTPAY",
                 "cases.process_case,ledger.take_payment",
             ),
+            (
+                "Enter a repair",
+                "car_repair",
+                "cases_case_start:RPR",
+                "cases.process_case,repairs.add_repairinvoice",
+            ),
+            (
+                "Lend to a driver",
+                "savings",
+                "cases_case_start:DLN",
+                "cases.process_case,loans.add_driverloan",
+            ),
             ("Void a posting", "undo", "cases_case_start:VOID", "cases.process_case,ledger.void_posting"),
             ("Cases", "assignment", "cases.case", ""),
             ("Misc expenses", "request_quote", "misc_expenses.miscellaneousexpense", ""),
+            ("Repairs", "build", "repairs.repairinvoice", ""),
+            ("Loans", "handshake", "loans.driverloan", ""),
         ),
     ),
     (

@@ -19,11 +19,12 @@ from repayments.models import HIGHEST_RATE, Because, Kind, State, Status
 from repayments.services import decisions, schedules
 from repayments.services.decisions import Change, need
 from repayments.services.errors import RateOutOfRange
-from repayments.services.plans import Plan, find_plan, lock_plan
+from repayments.services.plans import Plan, lock_plan
 
 from .models import DriverLoan, LoanMovement, PayoutMethod
 
 LONGEST_REFERENCE, LONGEST_PURPOSE = 60, 500
+NO_INTEREST = Decimal("0.00")
 
 
 class NoActiveLease(ConflictingState):
@@ -260,10 +261,6 @@ def cancel_draft(*, number: str, reason: str, actor: User, on: date, case_no: st
 def fall_due(*, lease: Lease, on: date, actor: User) -> list[LedgerPosting]:
     """Charge at once what is still scheduled of a lease's loans, with the interest to the day; for the deposit."""
     return schedules.fall_due(kind=Kind.LOAN, lease=lease, on=on, actor=actor)
-
-
-def find_loan_plan(number: str) -> Plan:
-    return find_plan(kind=Kind.LOAN, number=number)
 
 
 def _checked_rate(rate: Decimal) -> Decimal:

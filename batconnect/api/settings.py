@@ -86,6 +86,9 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "MatchStatus": "recon.models.ReconMatch.Status",
         "ExpenseCategory": "misc_expenses.models.ExpenseCategory",
         "ExpenseStatus": "misc_expenses.models.ExpenseStatus",
+        "RepaymentStatus": "repayments.models.Status",
+        "InstallmentStatus": "repayments.models.InstallmentStatus",
+        "PayoutMethod": "loans.models.PayoutMethod",
     },
     "TAGS": [
         {"name": "ledger", "description": "Postings, open items, payments, balances, weekly reports (DTRs)."},
@@ -95,6 +98,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
             "description": "Work that people do in steps: look at a step, carry it out, audit it.",
         },
         {"name": "misc expenses", "description": "One-off charges to drivers: lost keys, cleaning, damage."},
+        {"name": "repairs", "description": "Repair invoices, and how drivers repay them by the week."},
+        {"name": "loans", "description": "Money lent to drivers, and how it is repaid by the week."},
         {"name": "reconciliation", "description": "What the outside says against what is posted."},
         {"name": "fleet", "description": "Drivers, medallions, vehicles and leases."},
         {"name": "auth", "description": "Tokens for programs."},
