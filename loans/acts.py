@@ -6,7 +6,6 @@ from batconnect.common.errors import BatConnectError
 from batconnect.common.models import User
 from repayments.acts import Act, Data, NoData, ReasonData, cancel_act, reason_field, shared_acts
 from repayments.models import Kind, Status
-from repayments.services import decisions
 from repayments.services.plans import find_plan
 
 from . import services
@@ -38,7 +37,7 @@ ACTS: list[Act] = [
         done="{number} is paid out.",
         permission="loans.pay_out_driverloan",
         fields=NoData,
-        decide=lambda plan, data, on: decisions.confirm(plan),
+        decide=lambda plan, data, on: services.paying_out(plan),
         carry_out=_pay_out,
         offered=lambda plan: plan.status == Status.DRAFT and not plan.repayment.case_no,
         look="primary",

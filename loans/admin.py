@@ -10,6 +10,7 @@ from unfold.decorators import action
 
 from batconnect.cases.pages import start_url
 from batconnect.common.screens import Cell, Table, day, day_column, money_cell, money_column
+from ledger.admin.journal_parts import entry_url
 from repayments.admin import COLUMNS, SEARCHED, RepaymentAdmin
 from repayments.models import Kind
 
@@ -27,9 +28,9 @@ class DriverLoanAdmin(RepaymentAdmin):
     list_display = (
         COLUMNS[0],
         day_column("starts_on", "Loan date", ordering="starts_on"),
-        *COLUMNS[1:4],
+        *COLUMNS[1:3],
         money_column("rate", "Rate %"),
-        *COLUMNS[4:],
+        *COLUMNS[3:],
     )
     search_fields = SEARCHED
     search_help_text = "Loan, case, driver, licence, lease or medallion"
@@ -54,7 +55,7 @@ class DriverLoanAdmin(RepaymentAdmin):
                     [
                         Cell(one.get_movement_display()),
                         Cell(day(one.je_date)),
-                        Cell(one.je_number),
+                        Cell(one.je_number, entry_url(one.je_number)),
                         money_cell(one.amount),
                         Cell(f"{one.created_by}{', approved' if one.approved_by else ''}"),
                         Cell(one.reason or "–", look="long"),

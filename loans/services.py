@@ -165,7 +165,7 @@ def pay_out(*, number: str, actor: User, on: date, case_no: str = "") -> DriverL
     """
     plan = lock_plan(kind=Kind.LOAN, number=number)
     loan = DriverLoan.objects.get(pk=plan.repayment.pk)
-    change = decisions.confirm(plan)
+    change = paying_out(plan)
     if loan.case_no and loan.case_no != case_no:
         raise DecidedInCase(number=number, case_no=loan.case_no)
     large = needs_approval(loan.amount)
@@ -191,6 +191,12 @@ def pay_out(*, number: str, actor: User, on: date, case_no: str = "") -> DriverL
         approved_by=actor if large else None,
     )
     return DriverLoan.objects.get(pk=loan.pk)
+
+
+def paying_out(plan: Plan) -> Change:
+    """A draft becomes open, and its amount is handed over. Raises WrongStatus."""
+    need(plan, Status.DRAFT, what="paid out")
+    return Change(action="paid_out", state=State.OPEN, pays_out=plan.repayment.amount)
 
 
 @money_transaction

@@ -228,7 +228,9 @@ def _release_form(plan: Plan, on: date) -> Sequence[FormField]:
         FormField(
             "weeks",
             "Weeks to shift by",
-            help=f"Empty: {least}, the least with which nothing is missed.",
+            help=f"Empty: {least}, the least with which nothing is missed."
+            if least
+            else "Empty: all stays as it is.",
             required=False,
             shown_for=f"choice={decisions.SHIFT}",
             maximum="3",

@@ -1,5 +1,6 @@
 """The screens that repairs and loans share: a list, a page with the schedule, and a page for each thing to do."""
 
+import hashlib
 import json
 import uuid
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ from batconnect.cases.models import Case
 from batconnect.cases.pages import INPUT_CLASSES, case_url
 from batconnect.cases.screens import FormField, whole_number
 from batconnect.cases.services.processing import BadStepData
-from batconnect.common.errors import BatConnectError
+from batconnect.common.errors import BatConnectError, ConflictingState
 from batconnect.common.idempotency import Answer, run_once
 from batconnect.common.models import User
 from batconnect.common.screens import (
@@ -43,6 +44,11 @@ from .services.plans import Plan, find_plan
 
 _NUMBERS = ("weeks", "position")
 _LONGEST_TOKEN = 64
+
+
+class ChangedMeanwhile(ConflictingState):
+    code = "repayment.changed_meanwhile"
+    message = "{number} changed since you looked, or the day did; look at it again. Nothing was done."
 
 
 class StatusFilter(RadioFilter):
@@ -134,17 +140,21 @@ class RepaymentAdmin(ReadOnlyAdmin):
         if found is None:
             raise Http404
         step = request.POST.get("step", "") if request.method == "POST" else ""
-        data: Mapping[str, Any] = {}
+        data, changed = (_kept(request) if step == "confirm" else {}), ""
         try:
             if step == "confirm":
-                data = _kept(request)
-                return self._carried_out(request, act, pk, found, data)
+                try:
+                    return self._carried_out(request, act, pk, found, data)
+                except ChangedMeanwhile as error:
+                    changed = str(error)
             plan = find_plan(kind=self.kind, number=found)
             form = act.form(plan, _today())
-            if not form or step == "preview":
+            if step == "preview":
                 data = read_form(form, request)
+            if changed or step == "preview" or not form:
                 change = act.decide(plan, checked(act, data), _today())
-                return self._page(request, act, plan, detail=self._effect(act, plan, change), kept=data)
+                detail = self._effect(act, plan, change)
+                return self._page(request, act, plan, detail=detail, kept=data, problem=changed)
         except BatConnectError as error:
             plan = find_plan(kind=self.kind, number=found)
             return self._form(request, act, plan, data, error)
@@ -156,6 +166,8 @@ class RepaymentAdmin(ReadOnlyAdmin):
         user = cast(User, request.user)
 
         def effect() -> Answer:
+            if request.POST.get("seen") != fingerprint(find_plan(kind=self.kind, number=number)):
+                raise ChangedMeanwhile(number=number)
             act.carry_out(number, checked(act, data), user, _today())
             return Answer(200, {"number": number})
 
@@ -217,6 +229,7 @@ class RepaymentAdmin(ReadOnlyAdmin):
             look=act.look if act.look == "danger" else "primary",
             confirming=kept is not None,
             kept=json.dumps(kept),
+            seen=fingerprint(plan),
             token=uuid.uuid4().hex,
             input_classes=INPUT_CLASSES,
             cancel_url=admin_url(self.model, plan.repayment.pk),
@@ -254,7 +267,6 @@ class RepaymentAdmin(ReadOnlyAdmin):
 COLUMNS = (
     text_column("number", "Number", ordering="number"),
     text_column("driver__name", "Driver", ordering="driver__name"),
-    text_column("lease__number", "Lease"),
     text_column("lease__medallion__number", "Medallion"),
     money_column("amount", "Amount", ordering="amount"),
     money_column("standing__scheduled", "Not posted yet"),
@@ -278,6 +290,13 @@ def checked(act: Act, data: Mapping[str, Any]) -> dict[str, Any]:
     if not serializer.is_valid():
         raise BadStepData(**{str(name): value for name, value in serializer.errors.items()})
     return dict(serializer.validated_data)
+
+
+def fingerprint(plan: Plan) -> str:
+    """What an effect was shown of; it may only be confirmed as long as this stays the same."""
+    rows = [(row.position, row.standing.status, str(row.standing.current_posting_id)) for row in plan.rows]
+    seen = json.dumps([str(_today()), plan.status, str(plan.repayment.forgiven), rows])
+    return hashlib.sha256(seen.encode()).hexdigest()
 
 
 def read_form(form: Sequence[FormField], request: HttpRequest) -> dict[str, Any]:

@@ -57,10 +57,10 @@ def schedule_tables(plan: Plan) -> list[Table]:
             [
                 "Installment",
                 "Due",
+                "Status",
                 *(["#Principal", "#Interest"] if with_interest else []),
                 "#Total",
                 "#Left",
-                "Status",
                 "#Open",
                 "Charged as",
             ],
@@ -101,6 +101,8 @@ def effect(plan: Plan, change: Change, *, title: str, subtitle: str = "") -> Det
         ("Scheduled now", money_cell(plan.remaining)),
         ("Scheduled afterwards", money_cell(scheduled_after)),
     ]
+    if change.pays_out:
+        figures.insert(0, ("Paid out to the driver", money_cell(change.pays_out, look="strong")))
     if change.forgives:
         figures.insert(1, ("Forgiven, booked as bad debt", money_cell(change.forgives, look="strong")))
     balance = plan.repayment.account.balance
@@ -113,6 +115,8 @@ def effect(plan: Plan, change: Change, *, title: str, subtitle: str = "") -> Det
         tables.append(planned_table("The new schedule", change.adds, with_interest=with_interest))
     if change.cancels:
         tables.append(planned_table("Cancelled", change.cancels, with_interest=with_interest))
+    if not tables:
+        tables = schedule_tables(plan)[:1]
     facts = [("Is", Cell(Status(plan.status).label)), ("Becomes", Cell(_becomes(plan, change)))]
     if change.reason:
         facts.append(("Why", Cell(change.reason, look="long")))
@@ -170,13 +174,12 @@ def _row(row: RepaymentInstallment, with_interest: bool) -> list[Cell]:
     standing = row.standing
     look = _LOOKS.get(standing.status, "")
     posting = standing.current_posting
+    parts = [row.principal, row.interest] if with_interest else []
     return [
         Cell(row.reference_id, look=look),
         Cell(day(row.due_on), look=look),
-        *([money_cell(row.principal), money_cell(row.interest)] if with_interest else []),
-        money_cell(row.principal + row.interest, look=look),
-        money_cell(row.left, look=look),
         Cell(str(InstallmentStatus(standing.status).label), look=look),
+        *(money_cell(part, look=look) for part in (*parts, row.principal + row.interest, row.left)),
         money_cell(standing.open_amount if posting else None, look=look),
         Cell(posting.reference_id, admin_url(posting)) if posting else Cell("–", look="muted"),
     ]

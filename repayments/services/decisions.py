@@ -3,7 +3,7 @@ before it is confirmed, and carried out by `schedules`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -37,7 +37,7 @@ class Change:
     """What a decision does: `cancels` and `posts` name installments there are, `adds` those that are made.
 
     With `posts_added` the new ones are charged at once. `forgives` is principal booked as bad debt, of which
-    `waives` was scheduled.
+    `waives` was scheduled; `pays_out` is handed to the driver.
     """
 
     action: str
@@ -51,7 +51,7 @@ class Change:
     weekly_principal: Decimal | None = None
     forgives: Decimal = ZERO
     waives: Decimal = ZERO
-    notes: Sequence[str] = field(default_factory=list)
+    pays_out: Decimal = ZERO
 
     @property
     def charged(self) -> Decimal:

@@ -135,6 +135,24 @@ def hidden(page: str, name: str) -> str:
     return found[1].replace("&quot;", '"')
 
 
+def confirmed(page: str) -> dict[str, str]:
+    return {"step": "confirm", **{name: hidden(page, name) for name in ("kept", "seen", "token")}}
+
+
+def test_what_changed_since_it_was_shown_is_shown_again(lease: Lease) -> None:
+    client = desk()
+    loan = loan_on_screen(client, lease)
+    page = f"/admin/loans/driverloan/{loan.pk}/do"
+    client.post(f"{page}/pay-out/", confirmed(client.get(f"{page}/pay-out/").content.decode()))
+    shown = client.get(f"{page}/payoff/").content.decode()
+    asked = {"weekly_amount": "300.00", "reason": REASON}
+    send(client_of(make_user(permissions=DESK)), f"/loans/{loan.number}/reschedule", asked)
+    answer = client.post(f"{page}/payoff/", confirmed(shown)).content.decode()
+    assert "changed since you looked" in answer and balance(account_of(lease)) == 0
+    assert client.post(f"{page}/payoff/", confirmed(answer)).status_code == 302
+    assert balance(account_of(lease)) == Decimal("600.00")
+
+
 def test_each_thing_to_do_shows_its_effect_and_happens_once_when_it_is_confirmed(lease: Lease) -> None:
     client = desk()
     loan = loan_on_screen(client, lease)
@@ -144,7 +162,7 @@ def test_each_thing_to_do_shows_its_effect_and_happens_once_when_it_is_confirmed
 
     shown = client.get(f"{page}/do/pay-out/").content.decode()
     assert "Scheduled now" in shown and on_1300() == 0
-    kept = {"step": "confirm", "kept": hidden(shown, "kept"), "token": hidden(shown, "token")}
+    kept = confirmed(shown)
     for _ in range(2):  # clicked twice
         assert client.post(f"{page}/do/pay-out/", kept).status_code == 302
     assert on_1300() == Decimal("600.00")
@@ -155,13 +173,13 @@ def test_each_thing_to_do_shows_its_effect_and_happens_once_when_it_is_confirmed
         "step": "preview", "weekly_amount": "300.00", "first_due_on": "", "reason": REASON,
     }).content.decode()  # fmt: skip
     assert "The new schedule" in shown and "300.00" in shown and statuses(loan) == "sss"
-    kept = {"step": "confirm", "kept": hidden(shown, "kept"), "token": hidden(shown, "token")}
+    kept = confirmed(shown)
     assert client.post(f"{page}/do/reschedule/", kept).status_code == 302
     assert statuses(loan) == "cccss"
 
     shown = client.get(f"{page}/do/payoff/").content.decode()
     assert "Charged at once" in shown and balance(account_of(lease)) == 0
-    kept = {"step": "confirm", "kept": hidden(shown, "kept"), "token": hidden(shown, "token")}
+    kept = confirmed(shown)
     done = client.post(f"{page}/do/payoff/", kept, follow=True).content.decode()
     assert "all that remained is charged" in done and "No longer in force" in done
     assert balance(account_of(lease)) == Decimal("600.00")
