@@ -7,7 +7,7 @@ from django.http.response import HttpResponseBase
 from django.urls import URLPattern, register_converter
 from django.urls.converters import StringConverter
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,6 +16,7 @@ from batconnect.api.fields import AmountField, DateField, IdField, TextField
 from batconnect.api.idempotency import KEY_PARAMETER, once
 from batconnect.api.pagination import bounded_time
 from batconnect.api.routes import route
+from batconnect.api.schema import Error
 from batconnect.api.views import ApiView, Query, today
 from batconnect.common.idempotency import Answer
 from batconnect.exports import Column, ExporterFactory, Table
@@ -31,6 +32,7 @@ EXPORTED = {
     (200, "text/csv"): OpenApiTypes.BINARY,
     (200, "application/pdf"): OpenApiTypes.BINARY,
 }
+NOT_NOW = "Nothing of it can be paid off now."
 SORTS = {
     "created_at": "pk",
     "amount": "amount",
@@ -209,7 +211,7 @@ def _act_view(
             tags=[base],
             operation_id=f"preview_payoff_{noun}",
             description="Say what a payoff today would charge and cancel; changes nothing.",
-            responses={200: EffectAnswer},
+            responses={200: EffectAnswer, 409: OpenApiResponse(Error, description=NOT_NOW)},
         )
         def get(self, request: Request, repayment_no: str) -> Response:
             plan = find_plan(kind=kind, number=repayment_no)

@@ -189,14 +189,16 @@ def cancel(plan: Plan, *, reason: str) -> Change:
 
 def checked_first_due(day: date, *, after: date, on: date) -> date:
     """A Saturday after `after`, not before this week's, within a year. Raises NotASaturday, DueTooEarly, DueTooLate."""
+    earliest = max(saturday_of(on), saturday_of(after + timedelta(days=1)))
+    if day < earliest - WEEK:  # before its Saturday is looked for: the calendar has ends
+        raise DueTooEarly(day=day, earliest=earliest)
+    latest = max(saturday_of(on + LATEST_FIRST_DUE), earliest)
+    if day > latest:
+        raise DueTooLate(day=day, latest=latest)
     if saturday_of(day) != day:
         raise NotASaturday(day=day, weekday=f"{day:%A}", saturday=saturday_of(day))
-    earliest = max(saturday_of(on), saturday_of(after + timedelta(days=1)))
     if day < earliest:
         raise DueTooEarly(day=day, earliest=earliest)
-    latest = saturday_of(on + LATEST_FIRST_DUE)
-    if day > max(latest, earliest):
-        raise DueTooLate(day=day, latest=latest)
     return day
 
 

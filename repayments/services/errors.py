@@ -38,6 +38,11 @@ class DatedAhead(BatConnectError):
     message = "{date} is after {today}; it cannot be dated ahead of today."
 
 
+class TooOld(BatConnectError):
+    code, status = "repayment.too_old", 400
+    message = "{date} is more than five years ago; look at the year again."
+
+
 class NotASaturday(BatConnectError):
     code, status = "repayment.not_a_saturday", 400
     message = "{day} is a {weekday}; installments are due on Saturdays. Did you mean {saturday}?"

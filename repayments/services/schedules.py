@@ -1,7 +1,7 @@
 """Making repayments and carrying out what was decided about them: each in one transaction, locks first."""
 
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar, cast
 
@@ -28,10 +28,12 @@ from ..models import (
     State,
 )
 from .decisions import Change, checked_first_due, pay_off
-from .errors import AmountOutOfRange, DatedAhead, NoLongerOwed, NotVoided, UnknownLease
+from .errors import AmountOutOfRange, DatedAhead, NoLongerOwed, NotVoided, TooOld, UnknownLease
 from .plans import Plan, find_plan, hold_schedules, lock_plan
 
 Made = TypeVar("Made", bound=Repayment)
+
+OLDEST = timedelta(days=5 * 366)
 
 
 def checked_amount(amount: Decimal) -> Decimal:
@@ -43,9 +45,11 @@ def checked_amount(amount: Decimal) -> Decimal:
 
 
 def checked_past(day: date, *, on: date) -> date:
-    """Raises DatedAhead."""
+    """Raises DatedAhead, TooOld."""
     if day > on:
         raise DatedAhead(date=day, today=on)
+    if day < on - OLDEST:
+        raise TooOld(date=day)
     return day
 
 

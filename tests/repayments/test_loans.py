@@ -323,7 +323,10 @@ def test_a_large_loan_is_paid_out_and_forgiven_by_somebody_else_than_who_entered
         ({"method": "ACH", "method_reference": "  "}, loans.ReferenceMissing),
         ({"loan_date": date(2025, 10, 2)}, errors.DatedAhead),
         ({"first_due_on": date(2025, 10, 10)}, errors.NotASaturday),
+        ({"loan_date": date(1, 1, 1)}, errors.TooOld),
         ({"first_due_on": date(2025, 9, 27)}, errors.DueTooEarly),
+        ({"first_due_on": date(1, 1, 1)}, errors.DueTooEarly),
+        ({"first_due_on": date(9999, 12, 31)}, errors.DueTooLate),
         ({"first_due_on": date(2026, 10, 10)}, errors.DueTooLate),
     ],
 )
