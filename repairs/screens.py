@@ -40,19 +40,19 @@ class RepairScreen(StepScreen):
         return {"driver_id": account.driver_id, "lease_id": account.lease_id}
 
     def read(self, post: QueryDict) -> dict[str, Any]:
-        charge = post.get("charge_driver", "")
+        payer = post.get("payer", "")
         return {
             "driver_id": whole_number(post.get("driver_id", "")),
             "lease_id": whole_number(post.get("lease_id", "")),
             "vendor": post.get("vendor", ""),
             "invoice_number": post.get("invoice_number", ""),
             "invoice_date": post.get("invoice_date", ""),
-            "vehicle_id": whole_number(post.get("vehicle_id", "")),
+            "vehicle_id": whole_number(post.get("vehicle", "")),
             "amount": post.get("amount", "").strip().replace(",", ""),
             "description": post.get("description", "").replace("\r\n", "\n"),
-            "charge_driver": charge == DRIVER if charge in (DRIVER, FLEET) else charge,
-            "first_due_on": (post.get("first_due_on", "") or None) if charge != FLEET else None,
-            "as_draft": post.get("as_draft", "") == LATER,
+            "charge_driver": payer == DRIVER,
+            "first_due_on": (post.get("first_due_on", "") or None) if payer == DRIVER else None,
+            "as_draft": post.get("then", "") == LATER,
         }
 
     def page(self, *, case: Case, data: Mapping[str, Any], actor: User, on: date) -> StepPage | None:
@@ -66,19 +66,20 @@ class RepairScreen(StepScreen):
             FormField("invoice_number", "Vendor's invoice", maximum=str(services.LONGEST_INVOICE)),
             FormField("invoice_date", "Invoice date", "date", maximum=on.isoformat(), initial=on.isoformat()),
             FormField(
-                "vehicle_id",
+                "vehicle",
                 "Vehicle",
                 "choice",
                 choices=[(str(one.pk), str(one)) for one in services.vehicles_of(account.lease)],
-                initial=str(account.lease.vehicle_id),
+                initial=str(data.get("vehicle_id") or account.lease.vehicle_id),
             ),
             FormField("amount", "Amount", "money", help="US dollars, 0.01 to 99,999.99."),
             FormField(
-                "charge_driver",
+                "payer",
                 "Who pays",
                 "choice",
                 choices=[*payers, (FLEET, "The fleet: nothing is posted")],
                 help="" if dov else "Only on a driver-owned vehicle is the driver charged.",
+                initial=FLEET if data.get("charge_driver") is False else DRIVER,
             ),
             FormField(
                 "first_due_on",
@@ -87,12 +88,13 @@ class RepairScreen(StepScreen):
                 help="A Saturday.",
                 initial=(saturday_of(on) + WEEK).isoformat(),
                 required=False,
-                shown_for=f"charge_driver={DRIVER}",
+                shown_for=f"payer={DRIVER}",
             ),
             FormField(
-                "as_draft",
+                "then",
                 "And then",
                 "choice",
+                initial=LATER if data.get("as_draft") else NOW,
                 choices=[(NOW, "Confirm it now"), (LATER, "Keep it as a draft")],
             ),
             FormField("description", "What was done", "area", maximum=str(services.LONGEST_DESCRIPTION)),

@@ -232,7 +232,10 @@ def test_the_case_screens_show_the_schedule_before_anything_is_entered(lease: Le
     start = "/admin/cases/case/start/RPR/"
     work = client.post(start, {"pick": str(account_of(lease).pk), "token": "u"}).headers["Location"]
     form = {name: str(value) for name, value in repair_data(lease).items()}
-    form |= {"charge_driver": "driver", "as_draft": "draft", "vehicle_id": str(lease.vehicle_id)}
+    form |= {"payer": "driver", "then": "draft", "vehicle": str(lease.vehicle_id), "amount": "0"}
+    wrong = client.post(work, form).content.decode()  # what was chosen stays chosen
+    assert '<option value="draft" selected>' in wrong and "more than zero" in wrong
+    form["amount"] = "200.50"
     page = client.post(work, form, follow=True).content.decode()
     assert "Charge Ann Lee 200.50?" in page and "a draft, to be confirmed" in page
     done = client.post(
