@@ -32,7 +32,19 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
                 "cases_case_start:INTPAY",
                 "cases.process_case,ledger.take_payment",
             ),
-            ("Today's drawer", "savings", "ledger_drawerclose_today", "ledger.close_drawer"),
+            ("Today's drawer", "inbox", "ledger_drawerclose_today", "ledger.close_drawer"),
+            (
+                "Enter a repair",
+                "car_repair",
+                "cases_case_start:RPR",
+                "cases.process_case,repairs.add_repairinvoice",
+            ),
+            (
+                "Lend to a driver",
+                "handshake",
+                "cases_case_start:DLN",
+                "cases.process_case,loans.add_driverloan",
+            ),
             ("Void a posting", "undo", "cases_case_start:VOID", "cases.process_case,ledger.void_posting"),
             (
                 "Grant an adjustment",
@@ -49,6 +61,8 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ),
             ("Cases", "assignment", "cases.case", ""),
             ("Misc expenses", "request_quote", "misc_expenses.miscellaneousexpense", ""),
+            ("Repairs", "build", "repairs.repairinvoice", ""),
+            ("Loans", "handshake", "loans.driverloan", ""),
         ),
     ),
     (

@@ -63,6 +63,9 @@ INSTALLED_APPS = [
     "ledger",
     "leases",
     "misc_expenses",
+    "repayments",
+    "repairs",
+    "loans",
     "recon",
 ]
 
@@ -173,6 +176,8 @@ VOID_APPROVAL_ABOVE = Decimal(env.str("VOID_APPROVAL_ABOVE", default="1000.00"))
 # So do an adjustment and a write-off of more than these; credit paid back always does.
 ADJUSTMENT_APPROVAL_ABOVE = Decimal(env.str("ADJUSTMENT_APPROVAL_ABOVE", default="100.00"))
 WRITE_OFF_APPROVAL_ABOVE = Decimal(env.str("WRITE_OFF_APPROVAL_ABOVE", default="0.00"))
+# So does a loan of more than this, before it is paid out or forgiven.
+LOAN_APPROVAL_ABOVE = Decimal(env.str("LOAN_APPROVAL_ABOVE", default="1000.00"))
 
 # --- Reconciliation -----------------------------------------------------------------------------------------
 # `file_path` over HTTP reads below this folder, and nowhere else.

@@ -8,8 +8,10 @@ from batconnect.api import errors
 from batconnect.api.routes import urlpatterns as shared_routes
 from batconnect.cases.api import urlpatterns as case_routes
 from leases.api import urlpatterns as fleet_routes
+from loans.api import urlpatterns as loan_routes
 from misc_expenses.api import urlpatterns as expense_routes
 from recon.api.urls import urlpatterns as recon_routes
+from repairs.api import urlpatterns as repair_routes
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
@@ -18,6 +20,8 @@ urlpatterns = [
     path("ledger/", include("ledger.api.urls")),
     *fleet_routes,
     *expense_routes,
+    *repair_routes,
+    *loan_routes,
     *case_routes,
     *recon_routes,
     *shared_routes,

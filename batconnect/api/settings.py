@@ -89,6 +89,9 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "DepositStatus": "leases.deposit_models.DepositStatus",
         "DepositPartStatus": "leases.deposit_models.PartStatus",
         "DepositRefundMethod": "leases.deposit_models.RefundMethod",
+        "RepaymentStatus": "repayments.models.Status",
+        "InstallmentStatus": "repayments.models.InstallmentStatus",
+        "PayoutMethod": "loans.models.PayoutMethod",
     },
     "TAGS": [
         {"name": "ledger", "description": "Postings, open items, payments, balances, weekly reports (DTRs)."},
@@ -98,6 +101,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
             "description": "Work that people do in steps: look at a step, carry it out, audit it.",
         },
         {"name": "misc expenses", "description": "One-off charges to drivers: lost keys, cleaning, damage."},
+        {"name": "repairs", "description": "Repair invoices, and how drivers repay them by the week."},
+        {"name": "loans", "description": "Money lent to drivers, and how it is repaid by the week."},
         {"name": "reconciliation", "description": "What the outside says against what is posted."},
         {"name": "fleet", "description": "Drivers, medallions, vehicles and leases."},
         {"name": "deposits", "description": "Deposits of leases: terms, release and refund."},

@@ -10,6 +10,9 @@ FLEET_IMPORT = 7305110225  # one fleet file at a time
 LEDGER_SEAL = 7305110226  # one block of the ledger is sealed at a time
 JOURNAL_TEMPLATES = 7305110227  # one journal template or override comes into force at a time
 WEEKLY_RUN_CHUNK = 7305110228  # shared by the chunks of a weekly run; the next run waits for them
+REPAYMENTS = (
+    7305110244  # shared: installments of repairs and loans are posted; alone: a schedule is decided upon
+)
 
 # Classes of locks by two numbers, which are apart from those above: the second number says of what.
 BATCH_SHARD = 7305110  # a shard of a bulk run is worked on

@@ -131,8 +131,8 @@ def create_obligations(
 ) -> list[Posted]:
     """Post many debits in one statement, all or none; returns them in the order given.
 
-    `by_schedule`: the schedule itself posts outside a run, under references that are kept for it. Raises as
-    `create_obligation`; the first row that is wrong is named.
+    `by_schedule`: the schedule itself posts outside a run (a payoff, what a hold missed, a deposit's release), under
+    references that are kept for it. Raises as `create_obligation`; the first row that is wrong is named.
     """
     if not obligations:
         return []
@@ -191,7 +191,7 @@ def check_obligation(
 
 
 def reserve_references(category: str, pattern: str) -> None:
-    """Keep references of this form for the schedule they belong to: the weekly run alone may post them.
+    """Keep references of this form for the schedule they belong to: it and the weekly run alone may post them.
 
     Somebody else's charge under such a reference would stop the run that comes to post the installment.
     """

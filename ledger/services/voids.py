@@ -153,7 +153,7 @@ def replace_posting(
         account_id=account.pk if account else old.account_id,
         category=old.category,
         amount=amount,
-        reference_id=_free_reference(old),
+        reference_id=free_reference(old),
         due_on=old.due_on,
         event_on=old.event_on,
         product=old.product,
@@ -317,7 +317,7 @@ def refuse_unvoidable(posting: LedgerPosting) -> None:
             raise PayoutPaid(number=paid.number)
 
 
-def _free_reference(old: LedgerPosting) -> str:
+def free_reference(old: LedgerPosting) -> str:
     """`REF/2` after `REF`, `REF/3` after `REF/2`; a slash of the reference's own is left alone.
 
     A number that some other charge took is passed over.

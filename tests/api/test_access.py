@@ -19,6 +19,7 @@ PARAMETERS = {
     "posting_id": "00000000-0000-7000-8000-000000000000", "driver_id": "1", "number": "DTR-2019-00001", "key": "1",
     "account_id": "00000000-0000-7000-8000-000000000000", "je_number": "JE-201903-1", "mj_number": "MJ-2019-00001",
     "case_no": "MISCEXP999999", "step_id": "MISCEXP-001", "document_id": "1", "expense_id": "MISC-2019-99999",
+    "repayment_no": "RPR-2019-99999",
     "run_id": "1", "on": "2025-07-13", "source": "bank_csv", "log_id": "1",
     "upload_id": "00000000-0000-4000-8000-000000000000", "payment_number": "INTPAY-2019-00001",
 }  # fmt: skip

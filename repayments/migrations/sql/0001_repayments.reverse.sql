@@ -1,0 +1,10 @@
+DROP TRIGGER repayment_installment_adds_up ON repayment_installment;
+DROP TRIGGER repayment_adds_up ON repayment;
+DROP FUNCTION repayment_adds_up();
+DROP TRIGGER repayment_installment_guard ON repayment_installment;
+DROP FUNCTION repayment_installment_guard();
+DROP TRIGGER repayment_guard ON repayment;
+DROP FUNCTION repayment_guard();
+DROP VIEW repayment_standing;
+DROP VIEW repayment_installment_standing;
+DROP FUNCTION repayment_current_posting(uuid);
