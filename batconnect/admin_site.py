@@ -59,10 +59,24 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
                 "cases_case_start:REFUND",
                 "cases.process_case,ledger.refund_credit",
             ),
+            (
+                "Enter a TLC summons",
+                "gavel",
+                "cases_case_start:TLC",
+                "cases.process_case,recon.add_agencyitem",
+            ),
             ("Cases", "assignment", "cases.case", ""),
             ("Misc expenses", "request_quote", "misc_expenses.miscellaneousexpense", ""),
             ("Repairs", "build", "repairs.repairinvoice", ""),
             ("Loans", "handshake", "loans.driverloan", ""),
+        ),
+    ),
+    (
+        "Tolls and tickets",
+        (
+            ("Tolls and tickets", "toll", "recon.agencyitem", ""),
+            ("Import tolls, tickets", "upload_file", "recon_agencyfile_upload", "recon.import_agencyfile"),
+            ("Files of agencies", "folder_open", "recon.agencyfile", ""),
         ),
     ),
     (

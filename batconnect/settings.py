@@ -207,6 +207,10 @@ CURB_TRIPS_PAGING = {
 CURB_FETCH_OVERLAP_HOURS = env.int("CURB_FETCH_OVERLAP_HOURS", default=48)
 CURB_FETCH_FIRST_DAYS = env.int("CURB_FETCH_FIRST_DAYS", default=7)
 
+# --- Tolls and tickets ----------------------------------------------------------------------------------------
+# What a driver is charged for the handling of each ticket, in dollars, beside the ticket itself.
+TICKET_SERVICE_FEE = Decimal(env.str("TICKET_SERVICE_FEE", default="0.00"))
+
 # --- Security -------------------------------------------------------------------------------------------
 SECURE_PROXY_SSL_HEADER = (
     ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_TLS_PROXY", default=False) else None

@@ -17,6 +17,11 @@ class ReconConfig(AppConfig):
         "curb_fetch": "SELECT, INSERT, UPDATE",
         "curb_settlement": "SELECT, INSERT, UPDATE (entry_id, entry_date, entered_by_id, dismissed_at, "
         "dismissed_by_id, dismissed_because)",
+        "agency_file": "SELECT, INSERT",
+        "agency_reject": "SELECT, INSERT",
+        # To be locked; its guard refuses any change but that of its decisions' trigger.
+        "agency_item": "SELECT, INSERT, UPDATE (decision_id)",
+        "agency_decision": "SELECT, INSERT",
     }
 
     def ready(self) -> None:

@@ -1,5 +1,7 @@
-"""Screens of reconciliation: sources, runs, exceptions side by side, matches, models; fetched trips, settlements."""
+"""Screens of reconciliation: sources, runs, exceptions side by side, matches, models; fetched trips, settlements; tolls
+and tickets.
+"""
 
-from . import exceptions, fetches, home, jobs, matches, settlements, sources
+from . import agency, agency_files, exceptions, fetches, home, jobs, matches, settlements, sources
 
-__all__ = ["exceptions", "fetches", "home", "jobs", "matches", "settlements", "sources"]
+__all__ = ["agency", "agency_files", "exceptions", "fetches", "home", "jobs", "matches", "settlements", "sources"]

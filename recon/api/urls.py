@@ -7,7 +7,7 @@ from django.urls.converters import StringConverter
 
 from batconnect.api.routes import route
 
-from . import curb, exceptions, runs
+from . import agency, curb, exceptions, runs
 
 
 class Day(StringConverter):
@@ -51,4 +51,18 @@ urlpatterns = [
     route(f"{_SETTLEMENT}/take-back", curb.TakeBack.as_view(), name="curb-settlement-take-back"),
     route(f"{_SETTLEMENT}/match", curb.MatchDay.as_view(), name="curb-settlement-match"),
     route(f"{_ONE}/comment", exceptions.Comment.as_view(), name="recon-comment"),
+    route("recon/tolls", agency.Tolls.as_view(), name="recon-tolls"),
+    route("recon/tolls/import", agency.TollsImport.as_view(), name="recon-tolls-import"),
+    route("recon/tolls/accept", agency.TollsAccept.as_view(), name="recon-tolls-accept"),
+    route("recon/tolls/<id:item_id>", agency.TollPage.as_view(), name="recon-toll"),
+    route("recon/tolls/<id:item_id>/decide", agency.TollDecide.as_view(), name="recon-toll-decide"),
+    route("recon/violations", agency.Violations.as_view(), name="recon-violations"),
+    route("recon/violations/import", agency.ViolationsImport.as_view(), name="recon-violations-import"),
+    route("recon/violations/accept", agency.ViolationsAccept.as_view(), name="recon-violations-accept"),
+    route("recon/violations/<id:item_id>", agency.ViolationPage.as_view(), name="recon-violation"),
+    route(
+        "recon/violations/<id:item_id>/decide",
+        agency.ViolationDecide.as_view(),
+        name="recon-violation-decide",
+    ),
 ]

@@ -6,6 +6,9 @@
 
 At 90 and more the event is assigned, from 50 a person reviews a suggestion, below that a person assigns. The window
 is 30 minutes around a trip for tolls and two hours for tickets; its ends belong to it.
+
+Where it is known on which lease the vehicle was at that very minute (`lease_id` of the events), a trip of another lease
+is suggested at most: between two trips the vehicle may have changed hands.
 """
 
 from dataclasses import dataclass
@@ -34,8 +37,8 @@ ASSIGNED, SUGGESTED, UNASSIGNED = "assigned", "suggested", "unassigned"
 class Attribution:
     """best: one line per event, in the order they came: id, trip, driver_id, vehicle_id, score (Int32, hundredths; 0
     without a candidate), end (assigned, suggested, unassigned), time, driver, evidence (Int32, the parts of the
-    score), distance (Duration, 0 inside the trip), runner_up (Int32, the next best candidate's score; null if there is
-    none), candidates (UInt32).
+    score), distance (Duration, 0 inside the trip), elsewhere (Boolean: the trip is not of the lease the vehicle was
+    on), runner_up (Int32, the next best candidate's score; null if there is none), candidates (UInt32).
 
     all: every candidate, the best first, with the same parts.
     """
@@ -49,12 +52,16 @@ def attribute(events: pl.DataFrame, trips: pl.DataFrame, *, kind: Kind) -> Attri
 
     events: id, vehicle_id (null: not one of ours), occurred_at. trips: id, vehicle_id, driver_id, started_at,
     ended_at, and has_toll (Boolean) for tolls or on_lease (Boolean: its driver had the vehicle on lease) for tickets.
-    Times are Datetime with a time zone; ids are of any type, unique, of vehicles the same type in both.
+    Both may have lease_id: of an event, the lease the vehicle was on at that minute (null: none); then that is what
+    `on_lease` is told by. Times are Datetime with a time zone; ids are of any type, unique, and of vehicles and leases
+    the same type in both.
     """
     spans = trips.select("vehicle_id", **_micros("started_at", "ended_at")).with_row_index("row")
     moments = events.select("vehicle_id", **_micros("occurred_at")).with_row_index("row")
     around = _around(spans, moments, max(WINDOWS[kind], SAME_DRIVER_WITHIN))
-    around = around.with_columns(driver_id=trips["driver_id"].gather(around["trip_row"]))
+    around = around.with_columns(
+        driver_id=trips["driver_id"].gather(around["trip_row"]), elsewhere=_elsewhere(events, trips, around)
+    )
     nearby = pl.col("distance") <= SAME_DRIVER_WITHIN
     his = nearby.sum().over("event", "driver_id") / nearby.sum().over("event")
     scored = around.with_columns(
@@ -64,7 +71,7 @@ def attribute(events: pl.DataFrame, trips: pl.DataFrame, *, kind: Kind) -> Attri
         .then(NEAR)
         .otherwise(AROUND),
         driver=pl.when(his == 1).then(ALL_HIS).when(his > 0.5).then(MOSTLY_HIS).otherwise(HARDLY_HIS),
-        evidence=_evidence(trips, kind).gather(around["trip_row"]),
+        evidence=_evidence(events, trips, around, kind),
     ).filter(pl.col("distance") <= WINDOWS[kind])
     parts = ["time", "driver", "evidence"]
     ranked = (
@@ -94,9 +101,23 @@ def _around(spans: pl.DataFrame, moments: pl.DataFrame, reach: int) -> pl.DataFr
     ).with_columns(distance=pl.max_horizontal(started - at, at - ended, pl.lit(0)))
 
 
-def _evidence(trips: pl.DataFrame, kind: Kind) -> pl.Series:
+def _evidence(events: pl.DataFrame, trips: pl.DataFrame, around: pl.DataFrame, kind: Kind) -> pl.Expr:
+    if kind == "ticket" and _leases_known(events, trips):
+        return pl.when("elsewhere").then(NOT_ON_LEASE).otherwise(ON_LEASE)
     column, yes, no = ("has_toll", TOLL, NO_TOLL) if kind == "toll" else ("on_lease", ON_LEASE, NOT_ON_LEASE)
-    return trips.select(pl.when(pl.col(column).fill_null(False)).then(yes).otherwise(no)).to_series()
+    told = trips.select(pl.when(pl.col(column).fill_null(False)).then(yes).otherwise(no)).to_series()
+    return pl.lit(told.gather(around["trip_row"]))
+
+
+def _elsewhere(events: pl.DataFrame, trips: pl.DataFrame, around: pl.DataFrame) -> pl.Series:
+    """Whether each trip is of another lease than the vehicle was on; where that is not known, of none."""
+    if not _leases_known(events, trips):
+        return pl.repeat(False, around.height, dtype=pl.Boolean, eager=True)
+    return trips["lease_id"].gather(around["trip_row"]).ne_missing(events["lease_id"].gather(around["event"]))
+
+
+def _leases_known(events: pl.DataFrame, trips: pl.DataFrame) -> bool:
+    return "lease_id" in events.columns and "lease_id" in trips.columns
 
 
 def _micros(*columns: str) -> dict[str, pl.Expr]:
@@ -105,18 +126,18 @@ def _micros(*columns: str) -> dict[str, pl.Expr]:
 
 def _told(ranked: pl.DataFrame, parts: list[str]) -> pl.DataFrame:
     return ranked.select(
-        "id", "trip", "driver_id", "score", *parts, pl.col("distance").cast(pl.Duration("us"))
+        "id", "trip", "driver_id", "score", *parts, pl.col("distance").cast(pl.Duration("us")), "elsewhere"
     )
 
 
 def _best(events: pl.DataFrame, ranked: pl.DataFrame, parts: list[str]) -> pl.DataFrame:
     first = ranked.group_by("event", maintain_order=True).agg(
-        pl.first("trip", "driver_id", "score", *parts, "distance"),
+        pl.first("trip", "driver_id", "score", *parts, "distance", "elsewhere"),
         runner_up=pl.col("score").get(1, null_on_oob=True),
         candidates=pl.len(),
     )
     end = (
-        pl.when(pl.col("score") >= ASSIGN_AT)
+        pl.when((pl.col("score") >= ASSIGN_AT) & ~pl.col("elsewhere"))
         .then(pl.lit(ASSIGNED))
         .when(pl.col("score") >= SUGGEST_AT)
         .then(pl.lit(SUGGESTED))
@@ -126,7 +147,9 @@ def _best(events: pl.DataFrame, ranked: pl.DataFrame, parts: list[str]) -> pl.Da
         events.select("id", "vehicle_id")
         .with_row_index("event")
         .join(first, on="event", how="left", maintain_order="left")
-        .with_columns(pl.col("score", *parts, "candidates").fill_null(0))
+        .with_columns(
+            pl.col("score", *parts, "candidates").fill_null(0), pl.col("elsewhere").fill_null(False)
+        )
         .select(
             "id",
             "vehicle_id",
@@ -136,6 +159,7 @@ def _best(events: pl.DataFrame, ranked: pl.DataFrame, parts: list[str]) -> pl.Da
             end.alias("end"),
             *parts,
             pl.col("distance").cast(pl.Duration("us")),
+            "elsewhere",
             "runner_up",
             "candidates",
         )

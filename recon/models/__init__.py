@@ -1,8 +1,17 @@
-"""Tables of reconciliation: sources and models, jobs and what they found, matches and what people decided.
-
-And what the card processor sends: fetched trips, and settlements.
+"""Tables of reconciliation: sources and models, jobs and what they found, matches and what people decided; tolls and
+tickets, and what was decided about them; and what the card processor sends: fetched trips, and settlements.
 """
 
+from .agency import (
+    AgencyDecision,
+    AgencyFile,
+    AgencyItem,
+    AgencyKind,
+    AgencyReject,
+    MoneyState,
+    Payer,
+    State,
+)
 from .curb import CurbFetch, CurbSettlement, Row, SettlementStatus
 from .jobs import ExternalRow, Outcome, ReconJob, ReconLog, Side
 from .matches import ReconMatch, ReconMatchRow, ReconNote
@@ -11,8 +20,15 @@ from .sources import ReconModel, ReconSource
 __all__ = [
     "CurbFetch",
     "CurbSettlement",
+    "AgencyDecision",
+    "AgencyFile",
+    "AgencyItem",
+    "AgencyKind",
+    "AgencyReject",
     "ExternalRow",
+    "MoneyState",
     "Outcome",
+    "Payer",
     "ReconJob",
     "ReconLog",
     "ReconMatch",
@@ -23,4 +39,5 @@ __all__ = [
     "Row",
     "SettlementStatus",
     "Side",
+    "State",
 ]

@@ -16,6 +16,7 @@ from tests.factories import make_user
 ANONYMOUS = {"openapi", "swagger", "redoc", "token", "token-refresh", "token-revoke"}
 METHODS = ("get", "head", "post", "put", "patch", "delete", "options", "trace")
 PARAMETERS = {
+    "item_id": "1",
     "posting_id": "00000000-0000-7000-8000-000000000000", "driver_id": "1", "number": "DTR-2019-00001", "key": "1",
     "account_id": "00000000-0000-7000-8000-000000000000", "je_number": "JE-201903-1", "mj_number": "MJ-2019-00001",
     "case_no": "MISCEXP999999", "step_id": "MISCEXP-001", "document_id": "1", "expense_id": "MISC-2019-99999",

@@ -104,6 +104,38 @@ def test_a_ticket_counts_the_lease() -> None:
     assert parts(score(*far, kind="ticket")) == (30, 10, 0, 40, "unassigned")
 
 
+def leased(
+    *trips: tuple[tuple[object, ...], str], on: str | None, kind: Kind = "toll", at: float = 0
+) -> dict[str, object]:
+    """As `score`, where it is known which lease a trip was on, and on which the vehicle was at that minute."""
+    events = pl.DataFrame(
+        [("T", "1T54", NOON + timedelta(minutes=at), on)],
+        schema={**EVENTS, "lease_id": pl.String},
+        orient="row",
+    )
+    rows = [(*one, lease) for one, lease in trips]
+    frame = pl.DataFrame(rows, schema={**TRIPS, "lease_id": pl.String}, orient="row")
+    return attribute(events, frame, kind=kind).best.row(0, named=True)
+
+
+def test_a_trip_of_another_lease_than_the_vehicle_was_on_is_suggested_at_most() -> None:
+    inside = (trip("A", -5, 5, toll=True), "L1")
+    assert parts(leased(inside, on="L1"))[-2:] == (100, "assigned")
+    assert parts(leased(inside, on="L2"))[-2:] == (100, "suggested")
+    assert parts(leased(inside, on=None))[-2:] == (100, "suggested")
+    assert leased(inside, on="L2")["elsewhere"] is True and leased(inside, on="L1")["elsewhere"] is False
+
+
+def test_a_ticket_counts_the_lease_that_the_vehicle_was_on_then() -> None:
+    inside = (trip("A", -5, 5, lease=False), "L1")
+    assert parts(leased(inside, on="L1", kind="ticket")) == (50, 30, 20, 100, "assigned")
+    assert parts(leased(inside, on="L2", kind="ticket")) == (50, 30, 0, 80, "suggested")
+    # Before the swap L1's trip is nearer, and L2's counts for more.
+    two = ((trip("A", -5, 5), "L1"), (trip("B", 20, 30, driver="BEN"), "L2"))
+    found = leased(*two, on="L2", kind="ticket", at=10)
+    assert (found["trip"], found["score"]) == ("B", 70)
+
+
 def test_a_vehicle_nobody_knows_has_no_candidates() -> None:
     assert parts(score(trip("A", -5, 5), cab=None)) == (0, 0, 0, 0, "unassigned")
     assert score(trip("A", -5, 5), cab="9L60")["trip"] is None
