@@ -171,6 +171,12 @@ CASE_DOCUMENT_MAX_BYTES = env.int("CASE_DOCUMENT_MAX_BYTES", default=10 * 1024 *
 # A void of more than this, in dollars, needs a second person.
 VOID_APPROVAL_ABOVE = Decimal(env.str("VOID_APPROVAL_ABOVE", default="1000.00"))
 
+# --- Leases -----------------------------------------------------------------------------------------------
+# What an early end costs, in dollars, when it is less than so many days after the lease's start and nothing else was
+# agreed.
+LEASE_CANCELLATION_FEE = Decimal(env.str("LEASE_CANCELLATION_FEE", default="500.00"))
+LEASE_CANCELLATION_DAYS = env.int("LEASE_CANCELLATION_DAYS", default=28)
+
 # --- Reconciliation -----------------------------------------------------------------------------------------
 # `file_path` over HTTP reads below this folder, and nowhere else.
 RECON_IMPORT_ROOT = Path(env.str("RECON_IMPORT_ROOT", default=str(LOCAL_DIR / "imports")))

@@ -107,10 +107,10 @@ def void_posting(
     and reversal close each other. Raises the errors above and ClosedPeriod. Source: domain.md.
     """
     reason = _checked_reason(reason)
-    posting = _lock_postings([posting_id])[0]
+    posting = lock_postings([posting_id])[0]
     if posting.category in SETTLEMENT:
         raise SettledTogether(category=posting.category)
-    return _void(posting, reason=reason, actor=actor, on=on, accounting_date=accounting_date)[0]
+    return void_locked(posting, reason=reason, actor=actor, on=on, accounting_date=accounting_date)[0]
 
 
 @money_transaction
@@ -131,7 +131,7 @@ def replace_posting(
     """
     reason = _checked_reason(reason)
     amount = parse_amount(amount)
-    old = _lock_postings([posting_id], also=[account.pk] if account else [])[0]
+    old = lock_postings([posting_id], also=[account.pk] if account else [])[0]
     if old.category not in CHARGEABLE:
         raise NotReplaceable(category=old.category)
     refuse_unvoidable(old)
@@ -139,12 +139,12 @@ def replace_posting(
         if amount != old.amount:
             raise PartsMissing(reference_id=old.reference_id, parts=", ".join(old.components))
         components = old.components
-    _, freed = _void(old, reason=reason, actor=actor, on=on)
+    _, freed = void_locked(old, reason=reason, actor=actor, on=on)
     obligation = Obligation(
         account_id=account.pk if account else old.account_id,
         category=old.category,
         amount=amount,
-        reference_id=_free_reference(old),
+        reference_id=free_reference(old),
         due_on=old.due_on,
         event_on=old.event_on,
         product=old.product,
@@ -154,7 +154,7 @@ def replace_posting(
     row = check_obligation(obligation, on, replaces_id=old.pk, reason=reason)
     (posted,) = insert_postings([row], actor_id=actor.pk, on=on)
     if obligation.account_id == old.account_id:
-        allocate_pairs(_again(freed, posted.posting_id, amount), on=on, actor_id=actor.pk)
+        allocate_pairs(pay_again(freed, posted.posting_id, amount), on=on, actor_id=actor.pk)
     audit.record(
         actor=actor,
         action="posting.replaced",
@@ -183,7 +183,7 @@ def reverse_settlement(
     reason = _checked_reason(reason)
     lock_accounts([account.pk])
     settled = standing_settlement(account=account, week=week)
-    reversals = [_void(posting, reason=reason, actor=actor, on=on)[0] for posting in settled.postings]
+    reversals = [void_locked(posting, reason=reason, actor=actor, on=on)[0] for posting in settled.postings]
     totals = [total.pk for total in settled.totals]
     with translated():
         TripTotal.objects.filter(pk__in=totals).update(settled_week=None)
@@ -231,7 +231,7 @@ def _checked_reason(reason: str) -> str:
     return reason
 
 
-def _lock_postings(posting_ids: Sequence[UUID], also: Sequence[int] = ()) -> list[LedgerPosting]:
+def lock_postings(posting_ids: Sequence[UUID], also: Sequence[int] = ()) -> list[LedgerPosting]:
     """Lock the accounts of these postings (and others), then read the postings as they are now."""
     accounts = LedgerPosting.objects.filter(pk__in=posting_ids).values_list("account_id", flat=True)
     lock_accounts([*accounts, *also])
@@ -241,7 +241,7 @@ def _lock_postings(posting_ids: Sequence[UUID], also: Sequence[int] = ()) -> lis
     return postings
 
 
-def _void(
+def void_locked(
     posting: LedgerPosting, *, reason: str, actor: User, on: date, accounting_date: date | None = None
 ) -> tuple[LedgerPosting, list[Pair]]:
     """Reverse one posting whose account is locked; returns the reversal and the allocations that were undone."""
@@ -300,7 +300,7 @@ def refuse_unvoidable(posting: LedgerPosting) -> None:
             raise PayoutPaid(number=paid.number)
 
 
-def _free_reference(old: LedgerPosting) -> str:
+def free_reference(old: LedgerPosting) -> str:
     """`REF/2` after `REF`, `REF/3` after `REF/2`; a slash of the reference's own is left alone.
 
     A number that some other charge took is passed over.
@@ -319,7 +319,7 @@ def _free_reference(old: LedgerPosting) -> str:
     return f"{base}/{number}"
 
 
-def _again(freed: Sequence[Pair], debit_id: UUID, amount: Decimal) -> list[Pair]:
+def pay_again(freed: Sequence[Pair], debit_id: UUID, amount: Decimal) -> list[Pair]:
     """The freed credits on the new item, in the order they paid the old one, as far as the new amount goes."""
     available = dict(
         LedgerBalance.objects.filter(pk__in=[pair.credit_id for pair in freed]).values_list("pk", "balance")
