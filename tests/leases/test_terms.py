@@ -445,7 +445,7 @@ _STEPS = st.one_of(
 )
 
 
-@settings(max_examples=12)
+@settings(max_examples=6)
 @given(st.lists(_STEPS, min_size=3, max_size=6), st.sampled_from(["0.00", "640.00", "1100.00"]))
 def test_whatever_is_changed_in_whatever_order_what_stands_is_what_the_terms_say(steps, earnings):
     with transaction.atomic():
