@@ -66,6 +66,7 @@ class ServiceForm(forms.Form):
 
     def __init__(self, *args: Any, model_admin: ModelAdmin, request: HttpRequest, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.request = request
         for name in self.model_fields:
             field = self.model._meta.get_field(name)
             self.fields[name] = model_admin.formfield_for_dbfield(field, request=request)

@@ -9,7 +9,7 @@ from .agreements import add_driver, checked_fee, create_lease, end_lease
 from .assignments import Swap, assign_vehicle, end_assignment, swap_vehicle
 from .billing import Effect, Line, previewed
 from .caps import check_related_charge
-from .endings import default_cancellation_fee, terminate_lease
+from .endings import check_waiver, default_cancellation_fee, terminate_lease
 from .terms import change_fee, follow_lease, renew_lease, resume_lease, suspend_lease
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "assign_vehicle",
     "change_fee",
     "check_related_charge",
+    "check_waiver",
     "checked_fee",
     "create_lease",
     "default_cancellation_fee",

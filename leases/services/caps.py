@@ -93,7 +93,7 @@ def check_related_charge(*, lease: Lease, category: str, amount: Decimal, event_
 
 def _check_week(lease: Lease, week: date, *, amount: Decimal, on_day: date | None = None) -> None:
     days = [week + schedule.DAY * n for n in range(7)]
-    caps = _caps_on(lease, days)
+    caps = caps_on(lease, days)
     fees = list(lease.fees.order_by("effective_from").values_list("effective_from", "weekly_fee"))
     free = list(lease.suspensions.filter(withdrawn=False).values_list("starts_on", "ends_on"))
     running = [day for day in days if _runs(lease, day, free)]
@@ -139,7 +139,8 @@ def _runs(lease: Lease, day: date, free: Sequence[schedule.Days]) -> bool:
     return not any(off <= day and (back is None or day <= back) for off, back in free)
 
 
-def _caps_on(lease: Lease, days: list[date]) -> dict[date, LeaseCap]:
+def caps_on(lease: Lease, days: list[date]) -> dict[date, LeaseCap]:
+    """The cap row in force on each day that has one; its `weekly_cap` may say that there is none."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT day, lease_cap_on(%s, day) FROM unnest(%s::date[]) AS day", [lease.pk, days])
         named = dict(cursor.fetchall())

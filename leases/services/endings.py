@@ -40,11 +40,29 @@ class NothingToWaive(BatConnectError):
     message = "No cancellation fee is due, so there is nothing to waive; leave the waiver's reason empty."
 
 
+class WaiverNotAllowed(BatConnectError):
+    code, status = "lease.waiver_not_allowed", 403
+    message = (
+        "A cancellation fee of {fee} is due. To charge less, or nothing, takes somebody who may waive cancellation "
+        "fees; charge it, or ask one of them."
+    )
+
+
 def default_cancellation_fee(lease: Lease, ends_on: date) -> Decimal:
     """What ending on this day costs where nothing else was agreed: dollars, 0.00 from four weeks on."""
     if (ends_on - lease.starts_on).days < settings.LEASE_CANCELLATION_DAYS:
         return Decimal(settings.LEASE_CANCELLATION_FEE)
     return ZERO
+
+
+def check_waiver(
+    *, lease: Lease, ends_on: date, cancellation_fee: Decimal | None, waiver_reason: str, actor: User
+) -> None:
+    """For the doors people come through: less than the default is for those who may. Raises WaiverNotAllowed."""
+    default = default_cancellation_fee(lease, ends_on)
+    less = cancellation_fee is not None and cancellation_fee < default
+    if (less or waiver_reason.strip()) and not actor.has_perm("leases.waive_cancellation_fee"):
+        raise WaiverNotAllowed(fee=default)
 
 
 @money_transaction
