@@ -147,8 +147,7 @@ class LeaseAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
         found = []
         if lease.status != Lease.Status.CANCELLED:
             for _, name, view, label in PAGES:
-                fits = name not in ("renew", "follow") or lease.ends_on is not None
-                if fits and request.user.has_perm(view.permission_required):
+                if _fits(lease, name) and request.user.has_perm(view.permission_required):
                     look = "danger" if name == "end_lease" else "default"
                     found.append(Action(label, reverse(f"admin:leases_lease_{name}", args=[lease.pk]), look))
         found.append(Action("History", reverse("admin:leases_lease_history", args=[lease.pk])))
@@ -178,6 +177,15 @@ class LeaseAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
 
     def revert_disabled(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return True
+
+
+def _fits(lease: Lease, page: str) -> bool:
+    """Whether there is anything for that page to do."""
+    if page in ("renew", "follow"):
+        return lease.ends_on is not None
+    if page == "resume":
+        return lease.suspensions.filter(withdrawn=False).exists()
+    return True
 
 
 def _cap(lease: Lease) -> Cell:

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import uuid
+from datetime import date
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from django import forms
@@ -14,7 +16,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from batconnect.common.errors import BatConnectError, ConflictingState
 from batconnect.common.idempotency import Answer, run_once
-from batconnect.common.screens import Detail, money
+from batconnect.common.screens import Cell, Detail, day, money
 from batconnect.common.transactions import money_transaction
 from batconnect.common.weeks import local_date
 from leases import services
@@ -23,7 +25,7 @@ from leases.models import Lease, LeaseDriver, LeaseFee, LeaseSuspension, Vehicle
 from leases.term_models import LONGEST_REASON
 
 from .base import ServiceForm, ServiceFormView
-from .effects import effect_detail, swap_detail
+from .effects import Facts, effect_detail, swap_detail
 from .wording import moment_told, span
 
 _LONGEST_TOKEN = 64
@@ -68,10 +70,8 @@ class ChangeView(ServiceFormView):
         """Call the service; returns its effect."""
         raise AssertionError(f"{type(self).__name__} names no service")
 
-    def shown(self, effect: Any) -> Detail:
-        return effect_detail(
-            effect, title=self.title, subtitle=f"Lease {self.subject}, {self.subject.driver}"
-        )
+    def shown(self, effect: Any, asked: Facts) -> Detail:
+        return effect_detail(effect, title=f"{self.title}?", subtitle=self.about, asked=asked)
 
     def told(self, effect: Any) -> str:
         """What is said once it is done."""
@@ -89,10 +89,10 @@ class ChangeView(ServiceFormView):
         try:
             if "confirmed" in post:
                 return self._confirmed(form.cleaned_data)
-            return self._confirmation(form.cleaned_data)
+            return self._confirmation(form)
         except EffectChanged as error:
             try:
-                return self._confirmation(form.cleaned_data, changed=str(error))
+                return self._confirmation(form, changed=str(error))
             except BatConnectError as refusal:
                 return self._refused(form, refusal)
         except BatConnectError as error:
@@ -103,10 +103,10 @@ class ChangeView(ServiceFormView):
         response: HttpResponse = self.form_invalid(form)
         return response
 
-    def _confirmation(self, asked: dict[str, Any], changed: str = "") -> HttpResponse:
-        effect = services.previewed(lambda: self.change(asked))
+    def _confirmation(self, form: forms.Form, changed: str = "") -> HttpResponse:
+        effect = services.previewed(lambda: self.change(form.cleaned_data))
         context = self.get_context_data(
-            detail=self.shown(effect),
+            detail=self.shown(effect, _told(form)),
             entered=_entered(self.request.POST),
             token=uuid.uuid4().hex,
             shown=self.print_of(effect),
@@ -143,6 +143,19 @@ class ChangeView(ServiceFormView):
     @property
     def today(self) -> Any:
         return local_date(timezone.now())
+
+
+def _told(form: forms.Form) -> list[tuple[str, Cell]]:
+    """What was entered, as facts."""
+    found = []
+    for name, value in form.cleaned_data.items():
+        if value in (None, ""):
+            continue
+        text = (
+            day(value) if isinstance(value, date) else money(value) if isinstance(value, Decimal) else value
+        )
+        found.append((str(form.fields[name].label or name), Cell(str(text))))
+    return found
 
 
 def _entered(post: QueryDict) -> list[tuple[str, str]]:
@@ -307,7 +320,7 @@ class SwapView(ChangeView):
     def change(self, asked: dict[str, Any]) -> services.Swap:
         return services.swap_vehicle(lease=self.subject, **asked, actor=self.actor, now=timezone.now())
 
-    def shown(self, effect: services.Swap) -> Detail:
+    def shown(self, effect: services.Swap, asked: Facts) -> Detail:
         return swap_detail(effect)
 
     def told(self, effect: services.Swap) -> str:

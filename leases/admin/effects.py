@@ -9,9 +9,11 @@ from ledger.models import LedgerPosting
 
 from .wording import days_told, moment_told
 
+Facts = Sequence[tuple[str, Cell]]
 
-def effect_detail(effect: Effect, *, title: str, subtitle: str) -> Detail:
-    """What a change would do, before it is done."""
+
+def effect_detail(effect: Effect, *, title: str, subtitle: str, asked: Facts = ()) -> Detail:
+    """What a change would do, before it is done; `asked` is what was entered."""
     figures = [
         ("Driver owes now", money_cell(effect.balance_before)),
         ("Driver owes afterwards", money_cell(effect.balance_after, look="strong")),
@@ -25,7 +27,7 @@ def effect_detail(effect: Effect, *, title: str, subtitle: str) -> Detail:
         title=title,
         subtitle=subtitle,
         figures=figures,
-        facts=_facts(effect),
+        facts=[*asked, *_facts(effect)],
         tables=[table for table in _tables(effect) if table.rows] or [_nothing()],
     )
 
@@ -38,8 +40,7 @@ def swap_detail(swap: Swap) -> Detail:
             ("From", Cell(moment_told(swap.at))),
             ("Goes", Cell(str(swap.went) if swap.went else "none was on it")),
             ("Comes", Cell(str(swap.came))),
-            ("What it costs", Cell("the fee stays as it is; nothing is posted")),
-            ("Plates", Cell("lead to this lease through both vehicles, each in its time")),
+            ("Fee", Cell("stays; nothing is posted")),
         ],
     )
 

@@ -3,13 +3,13 @@
 from datetime import date, datetime
 from typing import Any
 
-from batconnect.common.screens import NONE, day, moment
+from batconnect.common.screens import day, moment
 
 
 def days_told(line: Any) -> str:
-    """`Mar 10 – Mar 12, 2019, 3 days`; of what has no days, nothing."""
+    """`Mar 10 – Mar 12, 2019, 3 days`; what has no days is the cancellation fee."""
     if line.period_start is None:
-        return NONE
+        return "Cancellation fee"
     count = f"{line.days} day" + ("s" if line.days != 1 else "")
     if line.period_start == line.period_end:
         return f"{day(line.period_start)}, {count}"
