@@ -78,6 +78,7 @@ def test_a_fee_is_changed_and_the_lease_ended_early_at_the_desk(desk: Desk, leas
     page.wait_for_url(f"**{home}")
 
     press(page, "Swap vehicle")
+    expect(page.get_by_text("When it was swapped")).to_be_visible()
     look(page, "lease-swap-form")
     page.goto(home)
     press(page, "End early")
