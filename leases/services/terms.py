@@ -26,6 +26,7 @@ from .agreements import (
     create_lease,
     lease_dates,
 )
+from .assignments import lock_pair
 from .billing import Effect, begun, completed, locked_lease, rebill
 from .saving import facts, save_as
 
@@ -215,6 +216,7 @@ def follow_lease(*, lease: Lease, weekly_fee: Decimal, ends_on: date | None = No
     It has a number, an account and a fee of its own. Raises OutsideLease when this lease has no last day, and as
     `create_lease`.
     """
+    lock_pair(medallion=lease.medallion, vehicle=lease.vehicle)  # as everybody does: before the lease
     lease = locked_lease(lease)
     if lease.ends_on is None:
         raise OutsideLease(**lease_dates(lease), day="the day after its last")

@@ -157,6 +157,15 @@ def test_what_had_paid_the_old_charge_pays_its_parts_in_order(lease):
     assert sound(lease)
 
 
+def test_only_what_had_paid_the_old_charge_pays_its_parts_and_the_drivers_other_credit_stays(lease):
+    charged(lease)
+    pay(account_of(lease), "1200.00", {f"{lease.number}/2019-03-10": "500.00"})  # 200 are left in hand
+    effect = change_fee(lease, "550.00", march(13))
+    assert lines(effect.posted) == [("2019-03-10/2", "214.29", "214.29"), ("2019-03-13", "314.29", "285.71")]
+    assert (effect.credit_before, effect.credit_after) == (Decimal("200.00"), Decimal("200.00"))
+    assert sound(lease)
+
+
 def test_a_fee_from_a_day_of_a_closed_week_is_charged_today_and_keeps_its_event_dates(lease):
     charged(lease)
     effect = change_fee(lease, "550.00", march(6))
