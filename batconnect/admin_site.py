@@ -158,6 +158,7 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ("Vehicles", "directions_car", "leases.vehicle", ""),
             ("Vehicles on medallions", "swap_horiz", "leases.vehicleassignment", ""),
             ("Lease installments", "calendar_month", "leases.leaseinstallment", ""),
+            ("Lease caps", "vertical_align_top", "leases.leasecap", ""),
         ),
     ),
     (

@@ -179,6 +179,12 @@ WRITE_OFF_APPROVAL_ABOVE = Decimal(env.str("WRITE_OFF_APPROVAL_ABOVE", default="
 # So does a loan of more than this, before it is paid out or forgiven.
 LOAN_APPROVAL_ABOVE = Decimal(env.str("LOAN_APPROVAL_ABOVE", default="1000.00"))
 
+# --- Leases -----------------------------------------------------------------------------------------------
+# What an early end costs, in dollars, when it is less than so many days after the lease's start and nothing else was
+# agreed.
+LEASE_CANCELLATION_FEE = Decimal(env.str("LEASE_CANCELLATION_FEE", default="500.00"))
+LEASE_CANCELLATION_DAYS = env.int("LEASE_CANCELLATION_DAYS", default=28)
+
 # --- Reconciliation -----------------------------------------------------------------------------------------
 # `file_path` over HTTP reads below this folder, and nowhere else.
 RECON_IMPORT_ROOT = Path(env.str("RECON_IMPORT_ROOT", default=str(LOCAL_DIR / "imports")))

@@ -9,6 +9,7 @@ class LeasesConfig(AppConfig):
         "lease_deposit": "SELECT, INSERT",
         "deposit_release": "SELECT, INSERT",
         "deposit_refund": "SELECT, INSERT",
+        "lease_termination": "SELECT, INSERT",
     }
 
     def ready(self) -> None:

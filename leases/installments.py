@@ -14,6 +14,7 @@ from . import schedule
 
 _DUE = """
 SELECT i.id, a.id, i.amount, i.reference_id, i.due_on,
+       -- As `told` says it.
        format('%%s to %%s, %%s days of %%s a week', to_char(i.period_start, 'Mon FMDD'),
               to_char(i.period_end, 'Mon FMDD'), i.days, i.weekly_fee)
   FROM lease_installment i
@@ -33,6 +34,12 @@ UPDATE lease_installment i
 """
 
 
+def told(stretch: schedule.Stretch) -> str:
+    """What a stretch is called on the driver's paper."""
+    start, end = (f"{day:%b} {day.day}" for day in (stretch.period_start, stretch.period_end))
+    return f"{start} to {end}, {stretch.days} days of {stretch.weekly_fee} a week"
+
+
 class InstallmentsChanged(ConflictingState):
     code = "lease.installments_changed"
     message = "{missing} of {count} lease installments were changed or posted by somebody else; run it again."
@@ -43,7 +50,7 @@ class LeaseInstallments:
 
     name = "leases"
     category = "LEASE"
-    reference_pattern = r"L-\d+/\d{4}-\d\d-\d\d"
+    reference_pattern = r"L-\d+/\d{4}-\d\d-\d\d(\.\d+)?"
 
     def prepare(self, *, through: date) -> None:
         """Make every installment due on or before `through` that does not exist yet, for all leases."""

@@ -12,15 +12,27 @@ from django.db.models import F, Func, Q
 from django.db.models.functions import Now
 from simple_history.models import HistoricalRecords
 
-from .deposit_models import DepositPart, DepositRefund, DepositRelease, LeaseDeposit  # noqa: F401
+from .deposit_models import DepositPart, DepositRefund, DepositRelease, LeaseDeposit
+from .term_models import LeaseCap, LeaseSuspension, LeaseTermination, LeaseType
 
-
-class LeaseType(models.TextChoices):
-    DOV = "dov", "Driver-owned vehicle"
-    LONG_TERM = "long-term", "Long-term"
-    SHIFT = "shift-lease", "Shift lease"
-    SHORT_TERM = "short-term", "Short-term"
-    MEDALLION_ONLY = "medallion-only", "Medallion only"
+__all__ = [
+    "DepositPart",
+    "DepositRefund",
+    "DepositRelease",
+    "Driver",
+    "Lease",
+    "LeaseCap",
+    "LeaseDeposit",
+    "LeaseDriver",
+    "LeaseFee",
+    "LeaseInstallment",
+    "LeaseSuspension",
+    "LeaseTermination",
+    "LeaseType",
+    "Medallion",
+    "Vehicle",
+    "VehicleAssignment",
+]
 
 
 class Driver(models.Model):
@@ -151,6 +163,10 @@ class Lease(models.Model):
                 condition=~Q(status="ENDED") | Q(ends_on__isnull=False), name="lease_ended_has_end"
             ),
         ]
+        permissions = [
+            ("terminate_lease", "Can end leases early"),
+            ("waive_cancellation_fee", "Can waive the cancellation fee of leases"),
+        ]
 
     def __str__(self) -> str:
         return self.number
@@ -202,7 +218,11 @@ class LeaseInstallment(models.Model):
     """The fee of one stretch of days, at most a week, at one price; it becomes an obligation when due.
 
     Days `period_start` to `period_end` lie in the week starting on `week`. `posting_id` names the ledger
-    posting once the weekly run has posted it, and is set by that run alone.
+    posting once the weekly run has posted it, or whoever replaced what it had posted.
+
+    A posted row never changes but in this: when other terms take its place, `replaced` says which of the rows of its
+    day it was (1 first), and its posting is voided. 0 is what stands. Ask `installments.with_status` what became of
+    one; nobody sets that.
     """
 
     # No index of its own: the unique key on lease and period serves it.
@@ -216,17 +236,26 @@ class LeaseInstallment(models.Model):
     due_on = models.DateField()
     reference_id = models.CharField(max_length=40)
     posting_id = models.UUIDField(null=True, editable=False)
+    replaced = models.PositiveSmallIntegerField(db_default=0, default=0, editable=False)
+    replaced_on = models.DateField(null=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         db_table = "lease_installment"
         ordering = ["due_on", "reference_id"]
         constraints = [
-            models.UniqueConstraint(fields=["lease", "period_start"], name="lease_installment_once"),
+            models.UniqueConstraint(
+                fields=["lease", "period_start", "replaced"], name="lease_installment_once"
+            ),
             # A constraint rather than `unique=True`, which would add a second index for LIKE.
             models.UniqueConstraint(fields=["reference_id"], name="lease_installment_reference_once"),
             models.CheckConstraint(condition=Q(amount__gt=0), name="lease_installment_positive"),
             models.CheckConstraint(condition=Q(days__gte=1, days__lte=7), name="lease_installment_days"),
+            models.CheckConstraint(
+                condition=Q(replaced=0, replaced_on__isnull=True)
+                | Q(replaced__gt=0, replaced_on__isnull=False, posting_id__isnull=False),
+                name="lease_installment_replaced_when_posted",
+            ),
             models.CheckConstraint(
                 condition=Q(
                     week__week_day=1,
@@ -243,6 +272,11 @@ class LeaseInstallment(models.Model):
                 fields=["due_on", "lease"],
                 name="lease_installment_unposted_idx",
                 condition=Q(posting_id__isnull=True),
+            ),
+            models.Index(
+                fields=["lease", "period_start"],
+                name="lease_installment_replaced_idx",
+                condition=Q(replaced__gt=0),
             ),
         ]
 

@@ -1,5 +1,5 @@
 """Screens of the fleet: master data is edited here, leases and assignments are changed through services."""
 
-from . import agreements, deposits, fleet
+from . import agreements, caps, deposits, fleet, installments
 
-__all__ = ["agreements", "deposits", "fleet"]
+__all__ = ["agreements", "caps", "deposits", "fleet", "installments"]

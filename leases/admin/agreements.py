@@ -1,36 +1,47 @@
-"""Leases and their installments. A lease is made, repriced, ended and shared by services alone."""
+"""Leases in the admin: found, made, and shown with everything that was agreed and what the ledger says of it."""
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin
-from django.db.models import Model, OuterRef, QuerySet, Subquery
+from django.db.models import Model, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
-from unfold.decorators import action
-from unfold.widgets import UnfoldAdminTextInputWidget
+from simple_history.admin import SimpleHistoryAdmin
 
+from batconnect.common.screens import Action, Cell, Detail, ReadOnlyAdmin, admin_url, money_cell
 from batconnect.common.weeks import WEEK, local_date
 from leases import services
-from leases.models import Lease, LeaseDriver, LeaseFee, LeaseInstallment
+from leases.models import Lease, LeaseCap, LeaseFee, LeaseSuspension
 from leases.schedule import weekly_schedule
+from leases.services.caps import caps_on
+from ledger.models import DriverAccount
+from ledger.selectors.account_items import open_credit
 
-from .base import FleetAdmin, ReadOnlyAdmin, ReadOnlyInline, ServiceForm, ServiceFormView
+from . import changes
+from .base import ServiceForm, ServiceFormView
+from .lease_tables import tables_of
+from .wording import span
 
-
-def _fee_field() -> forms.DecimalField:
-    return forms.DecimalField(
-        label="Weekly fee", min_value=0, max_digits=14, decimal_places=2, widget=UnfoldAdminTextInputWidget
-    )
+TONES = {"ACTIVE": "success", "ENDED": "info", "CANCELLED": "danger"}
+# The pages of a lease besides its record: address, view, and what stands on the button.
+PAGES: tuple[tuple[str, str, type[ServiceFormView], str], ...] = (
+    ("change-fee", "change_fee", changes.ChangeFeeView, "Change fee"),
+    ("suspend", "suspend", changes.SuspendView, "Suspend"),
+    ("resume", "resume", changes.ResumeView, "Resume"),
+    ("renew", "renew", changes.RenewView, "Renew"),
+    ("follow", "follow", changes.FollowView, "Following lease"),
+    ("swap-vehicle", "swap_vehicle", changes.SwapView, "Swap vehicle"),
+    ("add-driver", "add_driver", changes.AddDriverView, "Add driver"),
+    ("end", "end_lease", changes.EndView, "End early"),
+)
 
 
 class CreateForm(ServiceForm):
     model = Lease
     model_fields = ("driver", "medallion", "vehicle", "lease_type", "starts_on", "ends_on")
-    weekly_fee = _fee_field()
+    weekly_fee = changes.fee_field()
     field_order = (*model_fields, "weekly_fee")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -57,73 +68,10 @@ class CreateView(ServiceFormView):
         return lease, f"Lease {lease.number} was made.{billed}"
 
 
-class ChangeFeeForm(ServiceForm):
-    model = LeaseFee
-    model_fields = ("effective_from",)
-    weekly_fee = _fee_field()
-
-
-class ChangeFeeView(ServiceFormView):
-    title = "Change the weekly fee"
-    submit_label = "Change fee"
-    permission_required = "leases.change_lease"
-    form_class = ChangeFeeForm
-
-    def carry_out(self, asked: dict[str, Any]) -> tuple[Model, str]:
-        fee = services.change_fee(lease=self.subject, **asked, actor=self.actor)
-        return self.subject, f"{self.subject} costs {fee.weekly_fee} a week from {fee.effective_from} on."
-
-
-class EndForm(ServiceForm):
-    model = Lease
-    model_fields = ("ends_on",)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["ends_on"].required = True
-        self.fields["ends_on"].help_text = "The last day, which counts; its week is prorated."
-
-
-class EndView(ServiceFormView):
-    title = "End the lease"
-    submit_label = "End lease"
-    permission_required = "leases.change_lease"
-    form_class = EndForm
-
-    def carry_out(self, asked: dict[str, Any]) -> tuple[Model, str]:
-        lease = services.end_lease(lease=self.subject, **asked, actor=self.actor)
-        return lease, f"{lease} ends on {lease.ends_on}."
-
-
-class AddDriverForm(ServiceForm):
-    model = LeaseDriver
-    model_fields = ("driver", "starts_on", "ends_on")
-
-
-class AddDriverView(ServiceFormView):
-    title = "Add a driver to the lease"
-    submit_label = "Add driver"
-    permission_required = "leases.change_lease"
-    form_class = AddDriverForm
-
-    def carry_out(self, asked: dict[str, Any]) -> tuple[Model, str]:
-        added = services.add_driver(lease=self.subject, **asked, actor=self.actor)
-        return self.subject, f"{added.driver} may drive on {self.subject} from {added.starts_on} on."
-
-
-class FeeInline(ReadOnlyInline):
-    model = LeaseFee
-    fields = readonly_fields = ("effective_from", "weekly_fee")
-
-
-class DriverInline(ReadOnlyInline):
-    model = LeaseDriver
-    fields = readonly_fields = ("driver", "starts_on", "ends_on")
-    verbose_name_plural = "additional drivers"
-
-
 @admin.register(Lease)
-class LeaseAdmin(FleetAdmin):
+class LeaseAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
+    """What was agreed changes through pages of its own, each telling its effect first."""
+
     list_display = (
         "number",
         "driver",
@@ -148,26 +96,11 @@ class LeaseAdmin(FleetAdmin):
     search_help_text = "Lease number, TLC licence, driver, medallion, plate or VIN"
     ordering = ("-id",)
     autocomplete_fields = ("driver", "medallion", "vehicle")
-    fields = (
-        "number",
-        "driver",
-        "medallion",
-        "vehicle",
-        "lease_type",
-        "starts_on",
-        "ends_on",
-        "status",
-        "schedule",
-    )
-    readonly_fields = ("number", "schedule")
-    inlines = (FeeInline, DriverInline)
-    actions_detail = ("change_fee", "end_lease", "add_driver")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Lease]:
-        today = local_date(timezone.now())
-        fees = LeaseFee.objects.filter(lease=OuterRef("pk"), effective_from__lte=today)
+        fees = LeaseFee.objects.filter(lease=OuterRef("pk"), effective_from__lte=_today())
         queryset: QuerySet[Lease] = super().get_queryset(request)
-        return queryset.annotate(
+        return queryset.select_related("driver", "medallion", "vehicle").annotate(
             fee_today=Subquery(fees.order_by("-effective_from").values("weekly_fee")[:1])
         )
 
@@ -175,61 +108,93 @@ class LeaseAdmin(FleetAdmin):
     def fee_today(self, lease: Any) -> Any:
         return lease.fee_today
 
-    @admin.display(description="installments")
-    def schedule(self, lease: Lease) -> str:
-        page = reverse("admin:leases_leaseinstallment_changelist")
-        return format_html('<a href="{}?lease__id__exact={}">Show installments</a>', page, lease.pk)
+    def detail(self, request: HttpRequest, record: Any) -> Detail:
+        account = DriverAccount.objects.filter(lease=record, driver=record.driver_id).first()
+        suspended = LeaseSuspension.objects.filter(
+            Q(ends_on__isnull=True) | Q(ends_on__gte=_today()),
+            lease=record,
+            withdrawn=False,
+            starts_on__lte=_today(),
+        ).exists()
+        badges = [(record.get_status_display(), TONES[record.status])]
+        if suspended:
+            badges.append(("Suspended today", "warning"))
+        return Detail(
+            title=record.number,
+            subtitle=str(record.driver),
+            badges=badges,
+            figures=[
+                ("A week costs", money_cell(record.fee_today)),
+                (
+                    "Driver owes",
+                    money_cell(account.balance, admin_url(account)) if account else Cell("–"),
+                ),
+                ("In hand", money_cell(open_credit(account.pk) if account else None)),
+            ],
+            facts=[
+                ("Driver", Cell(str(record.driver), admin_url(record.driver))),
+                ("Medallion", Cell(str(record.medallion), admin_url(record.medallion))),
+                ("Vehicle", Cell(str(record.vehicle), admin_url(record.vehicle))),
+                ("Kind", Cell(record.get_lease_type_display())),
+                ("Runs", Cell(span(record.starts_on, record.ends_on))),
+                ("Cap", _cap(record)),
+            ],
+            tables=tables_of(record),
+            actions=self._actions(request, record),
+        )
 
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
+    def _actions(self, request: HttpRequest, lease: Lease) -> list[Action]:
+        found = []
+        if lease.status != Lease.Status.CANCELLED:
+            for _, name, view, label in PAGES:
+                if _fits(lease, name) and request.user.has_perm(view.permission_required):
+                    look = "danger" if name == "end_lease" else "default"
+                    found.append(Action(label, reverse(f"admin:leases_lease_{name}", args=[lease.pk]), look))
+        found.append(Action("History", reverse("admin:leases_lease_history", args=[lease.pk])))
+        return found
+
+    def get_urls(self) -> list[URLPattern]:
+        pages = [
+            path(
+                f"<int:object_id>/{address}/",
+                self.admin_site.admin_view(view.as_view(model_admin=self)),
+                name=f"leases_lease_{name}",
+            )
+            for address, name, view, _ in PAGES
+        ]
+        return [*pages, *super().get_urls()]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("leases.add_lease"))
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return request.user.has_perm("leases.view_lease") or request.user.has_perm("leases.change_lease")
-
-    def has_agree_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        """Who may change what was agreed. A method: unfold looks named permissions up in the database."""
-        return request.user.has_perm("leases.change_lease")
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: Any = None
     ) -> HttpResponseBase:
         return CreateView.as_view(model_admin=self)(request)
 
-    @action(description="Change fee", url_path="change-fee", permissions=["agree"])
-    def change_fee(self, request: HttpRequest, object_id: int) -> HttpResponseBase:
-        return ChangeFeeView.as_view(model_admin=self)(request, object_id=object_id)
-
-    @action(description="End lease", url_path="end", permissions=["agree"])
-    def end_lease(self, request: HttpRequest, object_id: int) -> HttpResponseBase:
-        return EndView.as_view(model_admin=self)(request, object_id=object_id)
-
-    @action(description="Add driver", url_path="add-driver", permissions=["agree"])
-    def add_driver(self, request: HttpRequest, object_id: int) -> HttpResponseBase:
-        return AddDriverView.as_view(model_admin=self)(request, object_id=object_id)
+    def revert_disabled(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return True
 
 
-@admin.register(LeaseInstallment)
-class LeaseInstallmentAdmin(ReadOnlyAdmin):
-    list_display = (
-        "reference_id",
-        "lease",
-        "period_start",
-        "period_end",
-        "days",
-        "amount",
-        "due_on",
-        "posted",
-    )
-    list_select_related = ("lease",)
-    list_filter = (("posting_id", admin.EmptyFieldListFilter),)
-    search_fields = ("reference_id", "lease__driver__tlc_license", "lease__medallion__number")
-    search_help_text = "Reference, TLC licence or medallion"
-    ordering = ("-due_on", "-id")
+def _fits(lease: Lease, page: str) -> bool:
+    """Whether there is anything for that page to do."""
+    if page in ("renew", "follow"):
+        return lease.ends_on is not None
+    if page == "resume":
+        return lease.suspensions.filter(withdrawn=False).exists()
+    return True
 
-    @admin.display(description="posted", boolean=True)
-    def posted(self, installment: LeaseInstallment) -> bool:
-        return installment.posting_id is not None
 
-    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
-        """The lease page links here by lease, without a list of all leases as a filter."""
-        return lookup == "lease__id__exact" or bool(super().lookup_allowed(lookup, value, request))
+def _cap(lease: Lease) -> Cell:
+    today = _today()
+    cap = caps_on(lease, [today]).get(today)
+    if cap is None or cap.weekly_cap is None:
+        return Cell("none in force")
+    return Cell(f"{cap.weekly_cap:,.2f} a week, rule {cap.rule}", admin_url(LeaseCap, cap.pk))
+
+
+def _today() -> Any:
+    return local_date(timezone.now())

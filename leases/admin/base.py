@@ -16,6 +16,8 @@ from unfold.views import UnfoldModelAdminViewMixin
 
 from batconnect.common.errors import BatConnectError
 from batconnect.common.models import User
+from batconnect.common.screens import Detail
+from leases.models import Lease
 
 
 class FleetAdmin(SimpleHistoryAdmin, ModelAdmin):
@@ -66,6 +68,7 @@ class ServiceForm(forms.Form):
 
     def __init__(self, *args: Any, model_admin: ModelAdmin, request: HttpRequest, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.request = request
         for name in self.model_fields:
             field = self.model._meta.get_field(name)
             self.fields[name] = model_admin.formfield_for_dbfield(field, request=request)
@@ -83,6 +86,13 @@ class ServiceFormView(UnfoldModelAdminViewMixin, FormView):
         if "object_id" in kwargs and self.has_permission():
             self.subject = get_object_or_404(self.model_admin.model, pk=kwargs["object_id"])
         return super().dispatch(request, *args, **kwargs)
+
+    @property
+    def about(self) -> str:
+        """Whom and what it is about, beneath the title."""
+        if isinstance(self.subject, Lease):
+            return f"Lease {self.subject}, {self.subject.driver}"
+        return str(self.subject) if self.subject else ""
 
     def carry_out(self, asked: dict[str, Any]) -> tuple[Model, str]:
         """Call the service; returns the thing to show next and what to say."""
@@ -107,8 +117,15 @@ class ServiceFormView(UnfoldModelAdminViewMixin, FormView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         back = self._page("change", self.subject.pk) if self.subject else self._page("changelist")
-        return super().get_context_data(
-            **kwargs,
+        kwargs.setdefault("detail", Detail(title=self.title, subtitle=self.about))
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        # The calendar of date fields needs the admin's own scripts before it.
+        media = (
+            self.model_admin.media + context["form"].media if "form" in context else self.model_admin.media
+        )
+        return dict(
+            context,
+            media=media,
             subtitle=str(self.subject) if self.subject else None,
             submit_label=self.submit_label,
             cancel_url=back,

@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("ledger", "0024_deposits"),
-        ("leases", "0002_fleet_rules"),
+        ("leases", "0003_lease_terms"),
         ("django_celery_beat", "0019_alter_periodictasks_options"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -1,21 +1,20 @@
-"""Leases: made, repriced, ended, and shared with additional drivers.
+"""Leases: made, run out on a day, and shared with additional drivers.
 
-What a week costs follows from the fees and dates kept here; installments that were not posted yet are made
-anew whenever those change. Posted ones are the ledger's, and are never touched.
+What changes of the terms of a lease that runs do is in `terms` and `endings`.
 """
 
 from datetime import date, datetime, time
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Max, Q
+from django.db.models import Q
 from django.utils.text import capfirst
 
 from batconnect.common import audit
 from batconnect.common.errors import BatConnectError, ConflictingState
 from batconnect.common.models import User
 from batconnect.common.money import parse_amount
-from batconnect.common.weeks import NEW_YORK, sunday_of
+from batconnect.common.weeks import NEW_YORK
 from leases import schedule
 from leases.models import (
     Driver,
@@ -29,7 +28,8 @@ from leases.models import (
 )
 from ledger.services import accounts
 
-from . import assignments
+from . import assignments, caps
+from .billing import begun, locked_lease, posted_past, rebill
 from .deposits.terms import DepositTerms, agree_deposit
 from .saving import facts, save_as
 
@@ -42,19 +42,6 @@ class FeeMissing(BatConnectError):
 class FeeNegative(BatConnectError):
     code, status = "lease.fee_negative", 400
     message = "The weekly fee is {weekly_fee}; it must be 0.00 or more."
-
-
-class FeeUnchanged(ConflictingState):
-    code = "lease.fee_unchanged"
-    message = "Lease {number} already costs {weekly_fee} a week on {effective_from}."
-
-
-class FeeAlreadyPosted(ConflictingState):
-    code = "lease.fee_posted"
-    message = (
-        "Lease {number} is already charged through {posted_through}. A new fee can start on the day after, "
-        "at the earliest."
-    )
 
 
 class NotActive(ConflictingState):
@@ -80,11 +67,6 @@ class OutsideLease(BatConnectError):
     message = "{day} is outside lease {number}, which runs from {starts_on} until {ends_on}."
 
 
-class LeaseCancelled(ConflictingState):
-    code = "lease.cancelled"
-    message = "Lease {number} was cancelled before it began and can no longer be changed."
-
-
 class LeaseEndsEarlier(ConflictingState):
     code = "lease.ends_earlier"
     message = "Lease {number} already ends on {ends_on}; make a new lease for the days after."
@@ -93,8 +75,8 @@ class LeaseEndsEarlier(ConflictingState):
 class PostedPastEnd(ConflictingState):
     code = "lease.posted_past_end"
     message = (
-        "Lease {number} is already charged through {posted_through}, which is past {ends_on}. Replacing what "
-        "was charged by its prorated part is not offered yet; choose {posted_through} or a later last day."
+        "Lease {number} is already charged through {posted_through}, which is past {ends_on}. End it early instead: "
+        "that replaces what was charged by its prorated part."
     )
 
 
@@ -120,7 +102,7 @@ def create_lease(
 
     weekly_fee: US dollars, 0.00 or more. `deposit` is agreed with it, if one is given (`agree_deposit`). A vehicle
     that is not on the medallion is put on it from midnight of the first day, New York. Raises FeeMissing,
-    FeeNegative, DatesReversed, NotActive, MedallionLeased, VehicleAssigned.
+    FeeNegative, DatesReversed, NotActive, MedallionLeased, VehicleAssigned, FeeAboveCap.
     """
     fee = checked_fee(weekly_fee)
     _check_order(starts_on, ends_on)
@@ -128,7 +110,7 @@ def create_lease(
     for what in (driver, medallion, vehicle):
         if not what.is_active:
             raise NotActive(what=f"{capfirst(what._meta.verbose_name)} {what}")
-    _check_medallion_free(medallion, starts_on, ends_on)
+    check_medallion_free(medallion, starts_on, ends_on)
     lease = Lease(
         driver=driver,
         medallion=medallion,
@@ -138,6 +120,7 @@ def create_lease(
         ends_on=ends_on,
     )
     save_as(lease, actor)
+    caps.check_fee(lease=lease, weekly_fee=fee, first_day=starts_on, last_day=ends_on)
     save_as(LeaseFee(lease=lease, effective_from=starts_on, weekly_fee=fee), actor)
     _put_vehicle_on(medallion, vehicle, starts_on, actor)
     accounts.open_account(driver_id=driver.pk, lease_id=lease.pk)
@@ -159,56 +142,37 @@ def create_lease(
 
 
 @transaction.atomic
-def change_fee(*, lease: Lease, weekly_fee: Decimal, effective_from: date, actor: User) -> LeaseFee:
-    """Charge another weekly fee from a day on; a week that day lies in is billed as two items.
-
-    Holds until the next change that is already entered, if any. Installments not posted yet are made anew.
-    Raises FeeAlreadyPosted when a day on or after `effective_from` was charged; FeeMissing, FeeNegative,
-    FeeUnchanged, OutsideLease, LeaseCancelled.
-    """
-    fee = checked_fee(weekly_fee)
-    lease = _locked(lease)
-    _check_within(lease, effective_from)
-    posted_through = _posted_through(lease)
-    if posted_through is not None and posted_through >= effective_from:
-        raise FeeAlreadyPosted(number=lease.number, posted_through=posted_through)
-    former = lease.fees.filter(effective_from__lte=effective_from).order_by("effective_from").last()
-    if former is not None and former.weekly_fee == fee:
-        raise FeeUnchanged(number=lease.number, weekly_fee=fee, effective_from=effective_from)
-
-    row = lease.fees.filter(effective_from=effective_from).first()
-    row = row or LeaseFee(lease=lease, effective_from=effective_from)
-    row.weekly_fee = fee
-    save_as(row, actor)
-    _remake(lease, effective_from)
-    audit.record(
-        actor=actor,
-        action="lease.fee_changed",
-        subject=f"lease:{lease.pk}",
-        before={"weekly_fee": str(former.weekly_fee) if former else None},
-        after=facts(row, "weekly_fee", "effective_from"),
-    )
-    return row
-
-
-@transaction.atomic
 def end_lease(*, lease: Lease, ends_on: date, actor: User) -> Lease:
-    """End a lease; `ends_on` is its last day and counts, so its last week is prorated.
+    """Let a lease run out; `ends_on` is its last day and counts, so its last week is prorated. No money moves.
 
-    Raises PostedPastEnd when a later day was already charged; LeaseEndsEarlier, OutsideLease, LeaseCancelled.
+    Raises PostedPastEnd when a later day was already charged (`endings.terminate_lease` ends it all the same);
+    LeaseEndsEarlier, OutsideLease, LeaseCancelled.
     """
-    given, lease = lease, _locked(lease)
+    given, lease = lease, locked_lease(lease)
+    check_new_end(lease, ends_on)
+    posted_through = posted_past(lease, ends_on)
+    if posted_through is not None:
+        raise PostedPastEnd(number=lease.number, posted_through=posted_through, ends_on=ends_on)
+    effect = begun(lease)
+    set_end(lease, ends_on, actor)
+    rebill(effect, since=ends_on, reason="The lease runs out.", actor=actor, on=ends_on)
+    given.status, given.ends_on = lease.status, lease.ends_on  # what the caller holds stays true
+    return given
+
+
+def check_new_end(lease: Lease, ends_on: date) -> None:
+    """Raises OutsideLease, LeaseEndsEarlier."""
     if ends_on < lease.starts_on:
-        raise OutsideLease(**_dates(lease), day=ends_on)
+        raise OutsideLease(**lease_dates(lease), day=ends_on)
     if lease.ends_on is not None and lease.ends_on < ends_on:
         raise LeaseEndsEarlier(number=lease.number, ends_on=lease.ends_on)
-    posted_through = _posted_through(lease)
-    if posted_through is not None and posted_through > ends_on:
-        raise PostedPastEnd(number=lease.number, posted_through=posted_through, ends_on=ends_on)
+
+
+def set_end(lease: Lease, ends_on: date, actor: User) -> None:
+    """Write the last day and say so in the audit trail; what follows from it is the caller's."""
     before = facts(lease, "status", "ends_on")
     lease.status, lease.ends_on = Lease.Status.ENDED, ends_on
     save_as(lease, actor, update_fields=["status", "ends_on"])
-    _remake(lease, ends_on)
     audit.record(
         actor=actor,
         action="lease.ended",
@@ -216,8 +180,6 @@ def end_lease(*, lease: Lease, ends_on: date, actor: User) -> Lease:
         before=before,
         after=facts(lease, "status", "ends_on"),
     )
-    given.status, given.ends_on = lease.status, lease.ends_on  # what the caller holds stays true
-    return given
 
 
 @transaction.atomic
@@ -230,10 +192,10 @@ def add_driver(
     LeaseCancelled.
     """
     _check_order(starts_on, ends_on)
-    lease = _locked(lease)
+    lease = locked_lease(lease)
     for day in (starts_on, ends_on):
         if day is not None:
-            _check_within(lease, day)
+            check_within(lease, day)
     if not driver.is_active:
         raise NotActive(what=f"Driver {driver}")
     overlaps = lease.additional_drivers.filter(
@@ -269,15 +231,18 @@ def _check_order(starts_on: date, ends_on: date | None) -> None:
         raise DatesReversed(starts_on=starts_on, ends_on=ends_on)
 
 
-def _check_medallion_free(medallion: Medallion, starts_on: date, ends_on: date | None) -> None:
-    others = medallion.leases.exclude(status=Lease.Status.CANCELLED).filter(
+def check_medallion_free(
+    medallion: Medallion, starts_on: date, ends_on: date | None, *, but: int | None = None
+) -> None:
+    """Raises MedallionLeased when another lease than `but` has the medallion on one of these days."""
+    others = medallion.leases.exclude(Q(status=Lease.Status.CANCELLED) | Q(pk=but)).filter(
         Q(ends_on__isnull=True) | Q(ends_on__gte=starts_on)
     )
     if ends_on is not None:
         others = others.filter(starts_on__lte=ends_on)
     other = others.order_by("starts_on").first()
     if other is not None:
-        raise MedallionLeased(medallion=medallion.number, **_dates(other))
+        raise MedallionLeased(medallion=medallion.number, **lease_dates(other))
 
 
 def _put_vehicle_on(medallion: Medallion, vehicle: Vehicle, starts_on: date, actor: User) -> None:
@@ -294,45 +259,14 @@ def _put_vehicle_on(medallion: Medallion, vehicle: Vehicle, starts_on: date, act
         assignments.assign_vehicle(medallion=medallion, vehicle=vehicle, started_at=first_moment, actor=actor)
 
 
-def _locked(lease: Lease) -> Lease:
-    """The lease as it is now, with its schedule held still. Raises LeaseCancelled."""
-    schedule.hold_schedule()
-    lease = Lease.objects.select_for_update().get(pk=lease.pk)
-    if lease.status == Lease.Status.CANCELLED:
-        raise LeaseCancelled(number=lease.number)
-    return lease
-
-
-def _check_within(lease: Lease, day: date) -> None:
+def check_within(lease: Lease, day: date) -> None:
     if day < lease.starts_on or (lease.ends_on is not None and day > lease.ends_on):
-        raise OutsideLease(**_dates(lease), day=day)
+        raise OutsideLease(**lease_dates(lease), day=day)
 
 
-def _dates(lease: Lease) -> dict[str, object]:
+def lease_dates(lease: Lease) -> dict[str, object]:
     return {
         "number": lease.number,
         "starts_on": lease.starts_on,
         "ends_on": lease.ends_on or "further notice",
     }
-
-
-def _posted_through(lease: Lease) -> date | None:
-    """The last day that was charged."""
-    return lease.installments.filter(posting_id__isnull=False).aggregate(day=Max("period_end"))["day"]
-
-
-def _remake(lease: Lease, since: date) -> None:
-    """Make anew the unposted installments from the week of `since` on, as far ahead as there were any.
-
-    Whole weeks, because a change may join two stretches as well as part one. What lies before a posted day
-    stays: new ones are only ever made after the last day there is.
-    """
-    due_through = lease.installments.aggregate(day=Max("due_on"))["day"]
-    if due_through is None:
-        return
-    unposted = lease.installments.filter(posting_id__isnull=True, period_end__gte=sunday_of(since))
-    posted_through = _posted_through(lease)
-    if posted_through is not None:
-        unposted = unposted.filter(period_start__gt=posted_through)
-    unposted.delete()
-    schedule.make_installments(through=due_through, lease_id=lease.pk)

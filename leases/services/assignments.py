@@ -1,5 +1,6 @@
 """Which vehicle carries which medallion, to the minute. Swaps are an end and a new assignment."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
@@ -7,11 +8,12 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from batconnect.common import audit
-from batconnect.common.errors import ConflictingState
+from batconnect.common.errors import BatConnectError, ConflictingState
 from batconnect.common.models import User
 from batconnect.common.weeks import NEW_YORK
 from leases.models import Lease, Medallion, Vehicle, VehicleAssignment
 
+from . import caps
 from .saving import facts, save_as
 
 
@@ -26,6 +28,26 @@ class VehicleAssigned(ConflictingState):
 class AssignmentEnded(ConflictingState):
     code = "vehicle.assignment_ended"
     message = "The assignment ended on {ended}; it cannot be ended again."
+
+
+class SameVehicle(ConflictingState):
+    code = "vehicle.same"
+    message = "Vehicle {vin} is on medallion {medallion} already; choose the one that takes its place."
+
+
+class SwappedAhead(BatConnectError):
+    code, status = "vehicle.swap_ahead", 400
+    message = "{at} is ahead of now; enter a swap when it has happened."
+
+
+class VehicleNotActive(ConflictingState):
+    code = "vehicle.not_active"
+    message = "Vehicle {vehicle} is not active and cannot be put on a lease."
+
+
+class NotRunning(ConflictingState):
+    code = "lease.not_running"
+    message = "Lease {number} does not run on {day}, so its vehicle is not swapped then."
 
 
 class AssignmentEndsTooEarly(ConflictingState):
@@ -85,6 +107,49 @@ def end_assignment(*, assignment: VehicleAssignment, ended_at: datetime, actor: 
         after=facts(assignment, "ended_at"),
     )
     return assignment
+
+
+@dataclass(frozen=True)
+class Swap:
+    """A swap as it was done: which vehicle went and which came, at which minute."""
+
+    lease: Lease
+    went: Vehicle | None
+    came: Vehicle
+    at: datetime
+
+
+@transaction.atomic
+def swap_vehicle(*, lease: Lease, vehicle: Vehicle, at: datetime, actor: User, now: datetime) -> Swap:
+    """Put another vehicle on the lease's medallion at a minute; the lease stays as it is, and so does what it costs.
+
+    Plates lead to the lease through both vehicles, each in its time. Raises SwappedAhead, SameVehicle, NotRunning,
+    VehicleNotActive, VehicleAssigned, AssignmentEndsTooEarly, FeeAboveCap (caps go by the vehicle's type).
+    """
+    at = at.replace(second=0, microsecond=0)
+    if at > now:
+        raise SwappedAhead(at=_told(at))
+    lock_pair(medallion=lease.medallion, vehicle=vehicle)
+    lease = Lease.objects.select_for_update().get(pk=lease.pk)
+    vehicle.refresh_from_db()
+    day = at.astimezone(NEW_YORK).date()
+    if not Lease.objects.on(day).filter(pk=lease.pk).exists():
+        raise NotRunning(number=lease.number, day=day)
+    if not vehicle.is_active:
+        raise VehicleNotActive(vehicle=vehicle)
+    carried = (
+        VehicleAssignment.objects.select_related("vehicle", "medallion")
+        .filter(medallion=lease.medallion, ended_at__isnull=True)
+        .first()
+    )
+    if carried is not None and carried.vehicle_id == vehicle.pk:
+        raise SameVehicle(vin=vehicle.vin, medallion=carried.medallion.number)
+    if carried is not None:
+        end_assignment(assignment=carried, ended_at=at, actor=actor)
+    assign_vehicle(medallion=lease.medallion, vehicle=vehicle, started_at=at, actor=actor)
+    lease.refresh_from_db()
+    caps.check_fees(lease=lease, since=day)
+    return Swap(lease=lease, went=carried.vehicle if carried else None, came=vehicle, at=at)
 
 
 def lock_pair(*, medallion: Medallion, vehicle: Vehicle) -> None:

@@ -11,7 +11,7 @@ def sql(name: str) -> str:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ledger", "0020_house_events")]
+    dependencies = [("ledger", "0022_desk_policy")]
     operations = [
         migrations.AddIndex(
             model_name="ledgerposting",

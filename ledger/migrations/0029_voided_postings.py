@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ledger", "0020_house_events")]
+    dependencies = [("ledger", "0024_deposits")]
     operations = [
         migrations.AddIndex(
             model_name="ledgerposting",

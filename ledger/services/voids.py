@@ -114,10 +114,10 @@ def void_posting(
     template makes it (a check that bounced). Raises the errors above and ClosedPeriod. Source: domain.md.
     """
     reason = _checked_reason(reason)
-    posting = _lock_postings([posting_id])[0]
+    posting = lock_postings([posting_id])[0]
     if posting.category in SETTLEMENT:
         raise SettledTogether(category=posting.category)
-    return _void(
+    return void_locked(
         posting, reason=reason, actor=actor, on=on, accounting_date=accounting_date, booked_as=booked_as
     )[0]
 
@@ -140,7 +140,7 @@ def replace_posting(
     """
     reason = _checked_reason(reason)
     amount = parse_amount(amount)
-    old = _lock_postings([posting_id], also=[account.pk] if account else [])[0]
+    old = lock_postings([posting_id], also=[account.pk] if account else [])[0]
     if old.category not in CHARGEABLE:
         raise NotReplaceable(category=old.category)
     refuse_unvoidable(old)
@@ -148,7 +148,7 @@ def replace_posting(
         if amount != old.amount:
             raise PartsMissing(reference_id=old.reference_id, parts=", ".join(old.components))
         components = old.components
-    _, freed = _void(old, reason=reason, actor=actor, on=on)
+    _, freed = void_locked(old, reason=reason, actor=actor, on=on)
     obligation = Obligation(
         account_id=account.pk if account else old.account_id,
         category=old.category,
@@ -163,7 +163,7 @@ def replace_posting(
     row = check_obligation(obligation, on, replaces_id=old.pk, reason=reason)
     (posted,) = insert_postings([row], actor_id=actor.pk, on=on)
     if obligation.account_id == old.account_id:
-        allocate_pairs(_again(freed, posted.posting_id, amount), on=on, actor_id=actor.pk)
+        allocate_pairs(pay_again(freed, posted.posting_id, amount), on=on, actor_id=actor.pk)
     audit.record(
         actor=actor,
         action="posting.replaced",
@@ -192,7 +192,7 @@ def reverse_settlement(
     reason = _checked_reason(reason)
     lock_accounts([account.pk])
     settled = standing_settlement(account=account, week=week)
-    reversals = [_void(posting, reason=reason, actor=actor, on=on)[0] for posting in settled.postings]
+    reversals = [void_locked(posting, reason=reason, actor=actor, on=on)[0] for posting in settled.postings]
     totals = [total.pk for total in settled.totals]
     with translated():
         TripTotal.objects.filter(pk__in=totals).update(settled_week=None)
@@ -240,7 +240,7 @@ def _checked_reason(reason: str) -> str:
     return reason
 
 
-def _lock_postings(posting_ids: Sequence[UUID], also: Sequence[int] = ()) -> list[LedgerPosting]:
+def lock_postings(posting_ids: Sequence[UUID], also: Sequence[int] = ()) -> list[LedgerPosting]:
     """Lock the accounts of these postings (and others), then read the postings as they are now."""
     accounts = LedgerPosting.objects.filter(pk__in=posting_ids).values_list("account_id", flat=True)
     lock_accounts([*accounts, *also])
@@ -250,7 +250,7 @@ def _lock_postings(posting_ids: Sequence[UUID], also: Sequence[int] = ()) -> lis
     return postings
 
 
-def _void(
+def void_locked(
     posting: LedgerPosting,
     *,
     reason: str,
@@ -336,7 +336,7 @@ def free_reference(old: LedgerPosting) -> str:
     return f"{base}/{number}"
 
 
-def _again(freed: Sequence[Pair], debit_id: UUID, amount: Decimal) -> list[Pair]:
+def pay_again(freed: Sequence[Pair], debit_id: UUID, amount: Decimal) -> list[Pair]:
     """The freed credits on the new item, in the order they paid the old one, as far as the new amount goes."""
     available = dict(
         LedgerBalance.objects.filter(pk__in=[pair.credit_id for pair in freed]).values_list("pk", "balance")

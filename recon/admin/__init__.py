@@ -4,4 +4,14 @@ and tickets.
 
 from . import agency, agency_files, exceptions, fetches, home, jobs, matches, settlements, sources
 
-__all__ = ["agency", "agency_files", "exceptions", "fetches", "home", "jobs", "matches", "settlements", "sources"]
+__all__ = [
+    "agency",
+    "agency_files",
+    "exceptions",
+    "fetches",
+    "home",
+    "jobs",
+    "matches",
+    "settlements",
+    "sources",
+]

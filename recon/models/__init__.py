@@ -18,13 +18,13 @@ from .matches import ReconMatch, ReconMatchRow, ReconNote
 from .sources import ReconModel, ReconSource
 
 __all__ = [
-    "CurbFetch",
-    "CurbSettlement",
     "AgencyDecision",
     "AgencyFile",
     "AgencyItem",
     "AgencyKind",
     "AgencyReject",
+    "CurbFetch",
+    "CurbSettlement",
     "ExternalRow",
     "MoneyState",
     "Outcome",

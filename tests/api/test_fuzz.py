@@ -53,6 +53,7 @@ def world(db, monkeypatch):
             "driver_id": account.driver_id,
             "number": DTR.objects.values_list("number", flat=True).first(),
             "account_id": str(client.uid),
+            "key": account.lease_id,
         },
         "body": {
             "driver_id": account.driver_id,

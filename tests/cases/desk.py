@@ -86,6 +86,6 @@ def served(url: str) -> Iterator[Desk]:
         try:
             desk = Desk(address, browser)
             yield desk
-            assert desk.errors == []
+            assert desk.errors == [], desk.errors
         finally:
             browser.close()

@@ -7,8 +7,9 @@ import pytest
 from django.urls import reverse
 
 from leases.installments import LeaseInstallments
-from leases.models import Driver, Lease, LeaseFee, VehicleAssignment
+from leases.models import Driver, Lease, VehicleAssignment
 from tests.factories import make_driver, make_lease, make_medallion, make_user, make_vehicle
+from tests.ledger.factories import account_of, balance, broken_proofs, pay, run
 
 MODELS = ("driver", "medallion", "vehicle", "vehicleassignment", "lease", "leaseinstallment")
 pytestmark = pytest.mark.django_db
@@ -96,22 +97,138 @@ def test_a_lease_is_made_by_the_service_and_says_what_its_first_week_costs(clien
     assert Lease.objects.count() == 1
 
 
-def test_the_fee_is_changed_and_the_lease_ended_by_forms(client, chief, lease):
-    LeaseInstallments().prepare(through=date(2019, 3, 9))
-    form = reverse("admin:leases_lease_change_fee", args=[lease.pk])
+def confirmed(client, form, entered):
+    """Fill a form, look at its effect, confirm; returns the page of the effect and the one after."""
+    shown = client.post(form, entered)
+    assert shown.templates[0].name == "leases/confirm.html", shown.context["form"].errors
+    kept = dict(shown.context["entered"])
+    said = {"token": shown.context["token"], "shown": shown.context["shown"], "confirmed": "yes"}
+    return shown, client.post(form, {**kept, **said}, follow=True)
+
+
+@pytest.fixture
+def charged(lease):
+    """Charged for the weeks of March 3 and March 10."""
+    run()
+    return lease
+
+
+def test_the_fee_is_changed_after_its_effect_was_seen(client, chief, charged):
+    form = reverse("admin:leases_lease_change_fee", args=[charged.pk])
     assert client.get(form).status_code == 200
-    client.post(form, {"effective_from": "2019-03-06", "weekly_fee": "550"})
-    assert LeaseFee.objects.filter(lease=lease).count() == 2
+    entered = {"effective_from": "2019-03-13", "weekly_fee": "550", "reason": ""}
+    shown, done = confirmed(client, form, entered)
+    for said in ("Driver owes afterwards", "1,028.58", "2019-03-10/2", "214.29", "314.29"):
+        assert said in shown.text
+    assert done.redirect_chain[0][0] == page("lease", "change", charged.pk)
+    assert "The driver owes 1,028.58 now." in done.text
+    assert "Replaced" in done.text and "2019-03-13" in done.text
     refused = client.post(form, {"effective_from": "2019-03-01", "weekly_fee": "1"})
     assert "is outside lease" in refused.text
+    back = client.post(form, {**entered, "again": "yes"})
+    assert 'value="550"' in back.text
+    assert charged.fees.count() == 2
+    assert broken_proofs() == []
 
-    form = reverse("admin:leases_lease_end_lease", args=[lease.pk])
-    assert client.get(form).status_code == 200
+
+def test_looking_changes_nothing_and_a_second_click_does_nothing_again(client, chief, charged):
+    form = reverse("admin:leases_lease_change_fee", args=[charged.pk])
+    entered = {"effective_from": "2019-03-13", "weekly_fee": "550"}
+    shown = client.post(form, entered)
+    assert charged.fees.count() == 1
+    said = {"token": shown.context["token"], "shown": shown.context["shown"], "confirmed": "yes"}
+    for _ in range(2):
+        assert client.post(form, {**entered, **said}).status_code == 302
+    assert charged.fees.count() == 2
+    assert balance(account_of(charged)) == Decimal("1028.58")
+
+
+def test_what_was_paid_meanwhile_is_shown_anew_before_anything_is_done(client, chief, charged):
+    form = reverse("admin:leases_lease_change_fee", args=[charged.pk])
+    entered = {"effective_from": "2019-03-13", "weekly_fee": "550"}
+    shown = client.post(form, entered)
+    pay(account_of(charged), "500.00", {f"{charged.number}/2019-03-10": "500.00"})
+    said = {"token": shown.context["token"], "shown": shown.context["shown"], "confirmed": "yes"}
+    again = client.post(form, {**entered, **said})
+    assert "Something changed since you looked" in again.text
+    assert charged.fees.count() == 1
+    said["shown"] = again.context["shown"]
+    assert client.post(form, {**entered, **said}).status_code == 302
+    assert balance(account_of(charged)) == Decimal("528.58")
+
+
+def test_a_lease_is_suspended_resumed_renewed_and_followed_by_forms(client, chief, charged):
+    def form(name):
+        return reverse(f"admin:leases_lease_{name}", args=[charged.pk])
+
+    _, done = confirmed(
+        client,
+        form("suspend"),
+        {"starts_on": "2019-03-14", "ends_on": "", "reason": "Cab in the shop"},
+    )
+    assert "from Mar 14, 2019 until further notice" in done.text and "Suspended today" in done.text
+    _, done = confirmed(client, form("resume"), {"resumes_on": "2019-03-16", "reason": "Cab is back early"})
+    assert "Scheduled" in done.text and "Suspended today" not in done.text
+    assert "Renew" not in [action.label for action in done.context["detail"].actions]
+    Lease.objects.filter(pk=charged.pk).update(ends_on=date(2019, 3, 16))
+    confirmed(client, form("renew"), {"ends_on": "2019-03-31"})
+    made = client.post(form("follow"), {"weekly_fee": "520", "ends_on": ""}, follow=True)
+    assert f"follows {charged}, from Apr 1, 2019 until further notice" in made.text
+
+
+def test_a_lease_is_ended_early_and_the_fee_is_waived_by_those_who_may(client, chief, charged):
+    form = reverse("admin:leases_lease_end_lease", args=[charged.pk])
     assert "This field is required" in client.post(form, {"ends_on": ""}).text
-    client.post(form, {"ends_on": "2019-03-07"})
-    lease.refresh_from_db()
-    assert (lease.status, lease.ends_on) == ("ENDED", date(2019, 3, 7))
-    assert [i.amount for i in lease.installments.all()] == [Decimal("214.29"), Decimal("157.14")]
+    entered = {
+        "ends_on": "2019-03-12",
+        "reason": "Asked for at the desk",
+        "waiver_reason": "Too long in the shop",
+    }
+    shown = client.post(form, entered)
+    assert "500.00 is due, and waived" in shown.text
+    shown, done = confirmed(client, form, {**entered, "waiver_reason": ""})
+    assert "1,214.29" in shown.text
+    charged.refresh_from_db()
+    assert (charged.status, charged.ends_on) == ("ENDED", date(2019, 3, 12))
+    assert f"{charged} ends on 2019-03-12. The driver owes 1,214.29 now." in done.text
+    assert "Early ends" in done.text
+    assert broken_proofs() == []
+
+
+def test_who_may_end_leases_but_not_waive_fees_is_offered_no_waiver(client, charged):
+    client.force_login(make_user(permissions=["leases.view_lease", "leases.terminate_lease"]))
+    form = reverse("admin:leases_lease_end_lease", args=[charged.pk])
+    assert "waived" not in client.get(form).text
+    entered = {"ends_on": "2019-03-12", "reason": "Asked for at the desk", "cancellation_fee": "1"}
+    assert "somebody who may waive" in client.post(form, entered).text
+    assert "Change fee" not in client.get(page("lease", "change", charged.pk)).text
+
+
+def test_a_vehicle_is_swapped_by_its_form(client, chief, charged):
+    spare = make_vehicle()
+    form = reverse("admin:leases_lease_swap_vehicle", args=[charged.pk])
+    assert client.get(form).status_code == 200
+    entered = {"vehicle": spare.pk, "at_0": "2019-03-14", "at_1": "14:37"}
+    shown, done = confirmed(client, form, entered)
+    assert "T999999C" in shown.text and spare.plate in shown.text
+    assert f"{spare.plate} ({spare.vin}) is on medallion 9Z99 from Mar 14, 2019, 14:37." in done.text
+
+
+def test_a_cap_is_added_and_shown_on_the_leases_it_binds(client, chief, lease):
+    entered = {
+        "lease_type": "long-term",
+        "vehicle_type": "",
+        "effective_from": "2019-01-01",
+        "weekly_cap": "560.00",
+        "rule": "58-21",
+    }
+    assert client.post(page("leasecap", "add"), entered).status_code == 302
+    assert "560.00 a week, rule 58-21" in client.get(page("lease", "change", lease.pk)).text
+    refused = client.post(
+        reverse("admin:leases_lease_change_fee", args=[lease.pk]),
+        {"effective_from": "2019-03-13", "weekly_fee": "560.01"},
+    )
+    assert "Rule 58-21 caps lease" in refused.text
 
 
 def test_a_driver_is_added_and_a_vehicle_swapped_by_forms(client, chief, lease):
@@ -151,7 +268,8 @@ def test_a_driver_is_edited_and_the_history_names_who_did_it(client, chief):
 
 
 def test_a_lease_page_saves_nothing(client, chief, lease):
-    client.post(page("lease", "change", lease.pk), {"starts_on": "2018-01-01", "status": "CANCELLED"})
+    entered = {"starts_on": "2018-01-01", "status": "CANCELLED"}
+    assert client.post(page("lease", "change", lease.pk), entered).status_code == 403
     lease.refresh_from_db()
     assert (lease.starts_on, lease.status) == (date(2019, 3, 3), "ACTIVE")
 

@@ -94,7 +94,11 @@ def test_a_second_run_after_the_fee_was_raised_or_the_lease_ended_changes_nothin
     lease, other = Lease.objects.order_by("number")
     actor = make_user()
     services.change_fee(
-        lease=lease, weekly_fee=Decimal("160.00"), effective_from=date(2019, 3, 3), actor=actor
+        lease=lease,
+        weekly_fee=Decimal("160.00"),
+        effective_from=date(2019, 3, 3),
+        actor=actor,
+        on=date(2019, 3, 18),
     )
     services.end_lease(lease=other, ends_on=date(2019, 3, 9), actor=actor)
     before = everything()

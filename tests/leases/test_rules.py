@@ -2,13 +2,26 @@
 
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from uuid import uuid4
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 
-from batconnect.common.weeks import NEW_YORK
-from leases.models import Lease, LeaseDriver, LeaseFee, VehicleAssignment
+from batconnect.common.audit import system_user
+from batconnect.common.money import prorate
+from batconnect.common.weeks import NEW_YORK, saturday_of, sunday_of
+from leases.models import (
+    Lease,
+    LeaseDriver,
+    LeaseFee,
+    LeaseInstallment,
+    LeaseSuspension,
+    LeaseTermination,
+    VehicleAssignment,
+)
+from ledger.services.voids import void_posting
 from tests.factories import make_driver, make_lease, make_medallion, make_vehicle
+from tests.ledger.factories import SUNDAY, run
 
 NOON = datetime(2019, 3, 6, 12, 0, tzinfo=NEW_YORK)
 MINUTE = timedelta(minutes=1)
@@ -130,3 +143,130 @@ def test_a_fee_is_never_negative_and_there_is_one_for_a_day():
         with refused(rule), transaction.atomic():
             LeaseFee.objects.create(lease=lease, effective_from=day, weekly_fee=fee)
     LeaseFee.objects.create(lease=lease, effective_from=date(2019, 3, 4), weekly_fee=Decimal("0.00"))
+
+
+# --- terms that change ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def posted(db):
+    """A lease whose first two weeks are charged."""
+    lease = make_lease(starts_on=SUNDAY)
+    run()
+    return lease
+
+
+def row_of(lease, first, last, **more):
+    days = (last - first).days + 1
+    return LeaseInstallment(
+        lease=lease,
+        week=sunday_of(first),
+        period_start=first,
+        period_end=last,
+        days=days,
+        weekly_fee=Decimal("500.00"),
+        amount=prorate(Decimal("500.00"), days),
+        due_on=saturday_of(first),
+        reference_id=f"X/{first}/{days}",
+        **more,
+    )
+
+
+def test_a_day_is_suspended_once_and_what_is_withdrawn_suspends_nothing():
+    lease = make_lease()
+
+    def suspend(starts_on, ends_on=None, **more):
+        with transaction.atomic():
+            return LeaseSuspension.objects.create(
+                lease=lease, starts_on=starts_on, ends_on=ends_on, reason="Cab in the shop", **more
+            )
+
+    first = suspend(date(2019, 3, 4), date(2019, 3, 8))
+    with refused("lease_suspension_once_a_day"):
+        suspend(date(2019, 3, 8))
+    with refused("lease_suspension_ends_after_start"):
+        suspend(date(2019, 3, 12), date(2019, 3, 11))
+    suspend(date(2019, 3, 8), withdrawn=True)
+    suspend(date(2019, 3, 9))
+    with pytest.raises(DatabaseError, match="Cannot delete"), transaction.atomic():
+        first.delete()
+
+
+def test_a_day_is_billed_once_among_the_rows_that_stand(posted):
+    for first, last in [(date(2019, 3, 9), date(2019, 3, 9)), (date(2019, 3, 4), date(2019, 3, 5))]:
+        with pytest.raises(DatabaseError, match="is billed already"), transaction.atomic():
+            LeaseInstallment.objects.bulk_create([row_of(posted, first, last)])
+    pair = [
+        row_of(posted, date(2019, 3, 17), date(2019, 3, 20)),
+        row_of(posted, date(2019, 3, 20), date(2019, 3, 23)),
+    ]
+    with pytest.raises(DatabaseError, match="is billed already"), transaction.atomic():
+        LeaseInstallment.objects.bulk_create(pair)
+    LeaseInstallment.objects.bulk_create(pair[:1])
+
+
+def test_a_posted_row_is_replaced_only_when_its_posting_is_voided_and_in_nothing_else(posted):
+    row = posted.installments.first()
+    marked = {"replaced": 1, "replaced_on": date(2019, 3, 11)}
+    rows = LeaseInstallment.objects.filter(pk=row.pk)
+    with pytest.raises(DatabaseError, match="cannot be changed"), transaction.atomic():
+        rows.update(**marked)
+    void_posting(
+        posting_id=row.posting_id, reason="Taken back to try", actor=system_user(), on=date(2019, 3, 11)
+    )
+    for change in ({**marked, "amount": Decimal("1.00")}, {"replaced": 0}, {**marked, "posting_id": None}):
+        with pytest.raises(DatabaseError, match="cannot be changed"), transaction.atomic():
+            rows.update(**change)
+    with refused("lease_installment_replaced_when_posted"), transaction.atomic():
+        rows.update(replaced=1)
+    rows.update(**marked)
+    for change in ({"replaced": 0, "replaced_on": None}, {"replaced": 2}):
+        with pytest.raises(DatabaseError, match="cannot be changed"), transaction.atomic():
+            rows.update(**change)
+
+
+def test_a_row_that_arrives_posted_says_what_its_posting_says(posted):
+    row = posted.installments.first()
+    fresh = row_of(posted, date(2019, 3, 17), date(2019, 3, 23), posting_id=row.posting_id)
+    with pytest.raises(DatabaseError, match="does not fit its posting"), transaction.atomic():
+        LeaseInstallment.objects.bulk_create([fresh])
+    fresh.posting_id = uuid4()
+    with pytest.raises(DatabaseError, match="does not fit its posting"), transaction.atomic():
+        LeaseInstallment.objects.bulk_create([fresh])
+
+
+def test_an_early_end_names_its_fee_or_why_it_was_waived_and_stands(posted):
+    def termination(**fields):
+        with transaction.atomic():
+            return LeaseTermination.objects.create(
+                **{
+                    "lease": posted,
+                    "ends_on": date(2019, 3, 12),
+                    "reason": "Asked for at the desk",
+                    "cancellation_fee": Decimal("500.00"),
+                    "entered_on": date(2019, 3, 11),
+                    "created_by": system_user(),
+                    **fields,
+                }
+            )
+
+    for fields, rule in [
+        ({}, "lease_termination_fee_posted_or_waived"),
+        ({"waiver_reason": "no"}, "lease_termination_fee_posted_or_waived"),
+        (
+            {"cancellation_fee": Decimal("0.00"), "waiver_reason": "Because he asked"},
+            "lease_termination_fee_posted_or_waived",
+        ),
+        ({"cancellation_fee": Decimal("-1.00")}, "lease_termination_fee"),
+        (
+            {"waiver_reason": "Because he asked", "agreed_end": date(2019, 3, 12)},
+            "lease_termination_is_early",
+        ),
+    ]:
+        with refused(rule):
+            termination(**fields)
+    with pytest.raises(DatabaseError, match="does not fit the posting"):
+        termination(posting_id=posted.installments.first().posting_id)
+    kept = termination(waiver_reason="Because he asked")
+    with pytest.raises(DatabaseError, match="Cannot update"), transaction.atomic():
+        LeaseTermination.objects.filter(pk=kept.pk).update(reason="Something else entirely")

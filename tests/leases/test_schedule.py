@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from batconnect.common.audit import system_user
 from leases import schedule
 from leases.installments import LeaseInstallments
-from leases.models import Lease, LeaseFee, LeaseInstallment
+from leases.models import Lease, LeaseFee, LeaseInstallment, LeaseSuspension
 from tests.factories import make_lease
 
 SUNDAY = date(2019, 3, 3)
@@ -66,6 +66,35 @@ def test_a_fee_that_repeats_the_one_before_splits_no_week():
     LeaseFee.objects.create(lease=lease, effective_from=date(2019, 3, 6), weekly_fee=Decimal("500.00"))
     prepare(SATURDAY)
     assert [row[1:3] for row in billed(lease)] == [(7, Decimal("500.00"))]
+
+
+def suspended(lease, starts_on, ends_on=None, **more):
+    return LeaseSuspension.objects.create(
+        lease=lease, starts_on=starts_on, ends_on=ends_on, reason="Cab in the shop", **more
+    )
+
+
+def test_suspended_days_are_free_and_part_a_week_into_what_is_before_and_after():
+    lease = make_lease(weekly_fee="500.00", starts_on=SUNDAY)
+    suspended(lease, date(2019, 3, 5), date(2019, 3, 6))  # Tuesday and Wednesday
+    suspended(lease, date(2019, 3, 3), date(2019, 3, 9), withdrawn=True)
+    prepare(SATURDAY)
+    assert billed(lease) == [
+        (f"{lease.number}/2019-03-03", 2, Decimal("142.86"), SATURDAY),
+        (f"{lease.number}/2019-03-07", 3, Decimal("214.29"), SATURDAY),
+    ]
+
+
+def test_a_suspension_over_a_week_boundary_and_one_without_an_end():
+    lease = make_lease(weekly_fee="500.00", starts_on=SUNDAY)
+    suspended(lease, date(2019, 3, 8), date(2019, 3, 11))
+    suspended(lease, date(2019, 3, 20))
+    prepare(date(2019, 4, 6))
+    assert [(row[0][-10:], row[1], row[2]) for row in billed(lease)] == [
+        ("2019-03-03", 5, Decimal("357.14")),
+        ("2019-03-12", 5, Decimal("357.14")),
+        ("2019-03-17", 3, Decimal("214.29")),
+    ]
 
 
 def test_a_week_is_made_when_its_saturday_has_come_and_not_a_day_before():
@@ -139,7 +168,15 @@ def agreements(draw):
     changes = draw(st.dictionaries(st.integers(1, 60), cents, max_size=4))
     fees = [(starts_on, Decimal(draw(cents)) / 100)]
     fees += [(starts_on + timedelta(days=day), Decimal(changes[day]) / 100) for day in sorted(changes)]
-    return starts_on, None if length is None else starts_on + timedelta(days=length), fees
+    cuts = sorted(draw(st.sets(st.integers(0, 70), max_size=6)))
+    off = [(starts_on + timedelta(days=a), starts_on + timedelta(days=b - 1)) for a, b in _pairs(cuts)]
+    if off and draw(st.booleans()):
+        off[-1] = (off[-1][0], None)
+    return starts_on, None if length is None else starts_on + timedelta(days=length), fees, off
+
+
+def _pairs(cuts):
+    return list(zip(cuts[::2], cuts[1::2], strict=False))
 
 
 @settings(max_examples=60)
@@ -150,32 +187,37 @@ def test_the_statement_agrees_with_plain_python_however_often_it_runs(terms, day
         leases = [_lease_on(*term) for term in terms]
         for day in through:
             prepare(day)
-        for lease, (starts_on, ends_on, fees) in zip(leases, terms, strict=True):
+        for lease, (starts_on, ends_on, fees, off) in zip(leases, terms, strict=True):
             expected = schedule.weekly_schedule(
-                starts_on=starts_on, ends_on=ends_on, fees=fees, through=through[-1]
+                starts_on=starts_on, ends_on=ends_on, fees=fees, through=through[-1], suspensions=off
             )
             made = lease.installments.order_by("period_start")
             assert [
                 schedule.Stretch(i.week, i.period_start, i.period_end, i.weekly_fee, i.amount) for i in made
             ] == expected
             assert [(i.days, i.due_on) for i in made] == [(s.days, s.due_on) for s in expected]
-            _check_by_day(expected, ends_on, fees, through[-1])
+            _check_by_day(expected, ends_on, fees, off, through[-1])
         transaction.set_rollback(True)
 
 
-def _lease_on(starts_on, ends_on, fees):
+def _lease_on(starts_on, ends_on, fees, off):
     lease = make_lease(weekly_fee=fees[0][1], starts_on=starts_on, ends_on=ends_on, actor=system_user())
     for effective_from, fee in fees[1:]:
         LeaseFee.objects.create(lease=lease, effective_from=effective_from, weekly_fee=fee)
+    for first, last in off:
+        suspended(lease, first, last)
     return lease
 
 
-def _check_by_day(stretches, ends_on, fees, through):
-    """Said another way: every due day that costs something is in one stretch, at that day's fee."""
+def _check_by_day(stretches, ends_on, fees, off, through):
+    """Said another way: every due day that costs something is in one stretch, at that day's fee; no free day is."""
     fee_by_day = {day: s.weekly_fee for s in stretches for day in _days(s.period_start, s.period_end)}
     assert len(fee_by_day) == sum(s.days for s in stretches)
     last = max((d for d in _days(SUNDAY, through) if d.weekday() == 5), default=SUNDAY - timedelta(days=1))
     for day in _days(fees[0][0], min(last, ends_on or last)):
+        if any(first <= day and (back is None or day <= back) for first, back in off):
+            assert day not in fee_by_day
+            continue
         fee = [amount for start, amount in fees if start <= day][-1]
         assert fee_by_day.pop(day, fee) == fee
     assert not fee_by_day

@@ -13,11 +13,12 @@ from batconnect.common.weeks import NEW_YORK
 from leases import services
 from leases.installments import LeaseInstallments
 from leases.models import Lease, LeaseFee, VehicleAssignment
-from leases.services import agreements, assignments
+from leases.services import agreements, assignments, billing, terms
 from ledger.models import DriverAccount
 from tests.factories import make_driver, make_lease, make_medallion, make_user, make_vehicle
 
 SUNDAY = date(2019, 3, 3)
+TODAY = date(2019, 3, 18)
 pytestmark = pytest.mark.django_db
 
 
@@ -155,7 +156,7 @@ def test_a_new_fee_from_wednesday_remakes_what_was_not_posted(actor):
     lease = make_lease(weekly_fee="500.00", starts_on=SUNDAY)
     prepare(date(2019, 3, 16))
     services.change_fee(
-        lease=lease, weekly_fee=Decimal("550.00"), effective_from=date(2019, 3, 6), actor=actor
+        lease=lease, weekly_fee=Decimal("550.00"), effective_from=date(2019, 3, 6), actor=actor, on=TODAY
     )
     assert billed(lease) == [
         ("2019-03-03", 3, "214.29"),
@@ -171,7 +172,7 @@ def test_a_fee_taken_back_joins_the_week_again(actor):
     prepare(date(2019, 3, 9))
     for fee in ("550.00", "500.00"):
         services.change_fee(
-            lease=lease, weekly_fee=Decimal(fee), effective_from=date(2019, 3, 6), actor=actor
+            lease=lease, weekly_fee=Decimal(fee), effective_from=date(2019, 3, 6), actor=actor, on=TODAY
         )
     assert billed(lease) == [("2019-03-03", 7, "500.00")]
 
@@ -179,58 +180,34 @@ def test_a_fee_taken_back_joins_the_week_again(actor):
 def test_a_new_fee_holds_until_the_next_one_already_entered(actor):
     lease = make_lease(weekly_fee="700.00", starts_on=SUNDAY)
     services.change_fee(
-        lease=lease, weekly_fee=Decimal("770.00"), effective_from=date(2019, 3, 17), actor=actor
+        lease=lease, weekly_fee=Decimal("770.00"), effective_from=date(2019, 3, 17), actor=actor, on=TODAY
     )
     services.change_fee(
-        lease=lease, weekly_fee=Decimal("70.00"), effective_from=date(2019, 3, 10), actor=actor
+        lease=lease, weekly_fee=Decimal("70.00"), effective_from=date(2019, 3, 10), actor=actor, on=TODAY
     )
     prepare(date(2019, 3, 23))
     assert [amount for _, _, amount in billed(lease)] == ["700.00", "70.00", "770.00"]
 
 
-def test_a_fee_starts_after_the_last_posted_day_and_not_on_it(actor):
-    lease = make_lease(weekly_fee="500.00", starts_on=SUNDAY)
-    prepare(date(2019, 3, 16))
-    post(lease, through=date(2019, 3, 9))
-    for day in (SUNDAY, date(2019, 3, 9)):
-        with pytest.raises(agreements.FeeAlreadyPosted, match="through 2019-03-09"):
-            services.change_fee(lease=lease, weekly_fee=Decimal("1.00"), effective_from=day, actor=actor)
-    assert lease.fees.count() == 1
-    services.change_fee(
-        lease=lease, weekly_fee=Decimal("70.00"), effective_from=date(2019, 3, 10), actor=actor
-    )
-    assert billed(lease) == [("2019-03-03", 7, "500.00"), ("2019-03-10", 7, "70.00")]
-
-
-def test_what_was_made_before_a_posted_day_is_not_lost_by_a_change_after_it(actor):
-    lease = make_lease(weekly_fee="700.00", starts_on=SUNDAY)
-    services.change_fee(
-        lease=lease, weekly_fee=Decimal("70.00"), effective_from=date(2019, 3, 5), actor=actor
-    )
-    prepare(date(2019, 3, 9))
-    later = lease.installments.get(period_start=date(2019, 3, 5))
-    lease.installments.filter(pk=later.pk).update(period_end=date(2019, 3, 6), posting_id=uuid4())
-    services.change_fee(lease=lease, weekly_fee=Decimal("7.00"), effective_from=date(2019, 3, 7), actor=actor)
-    assert [start for start, _, _ in billed(lease)] == ["2019-03-03", "2019-03-05", "2019-03-07"]
-
-
 def test_the_first_fee_can_be_corrected_while_nothing_is_posted(actor):
     lease = make_lease(weekly_fee="500.00", starts_on=SUNDAY)
     prepare(date(2019, 3, 9))
-    services.change_fee(lease=lease, weekly_fee=Decimal("0.00"), effective_from=SUNDAY, actor=actor)
+    services.change_fee(lease=lease, weekly_fee=Decimal("0.00"), effective_from=SUNDAY, actor=actor, on=TODAY)
     assert billed(lease) == []
     assert lease.fees.get().weekly_fee == 0
 
 
 def test_a_fee_that_changes_nothing_or_falls_outside_the_lease_is_refused(actor):
     lease = make_lease(weekly_fee="500.00", starts_on=SUNDAY, ends_on=date(2019, 3, 9))
-    with pytest.raises(agreements.FeeUnchanged):
+    with pytest.raises(terms.FeeUnchanged):
         services.change_fee(
-            lease=lease, weekly_fee=Decimal("500.00"), effective_from=date(2019, 3, 5), actor=actor
+            lease=lease, weekly_fee=Decimal("500.00"), effective_from=date(2019, 3, 5), actor=actor, on=TODAY
         )
     for day in (date(2019, 3, 2), date(2019, 3, 10)):
         with pytest.raises(agreements.OutsideLease):
-            services.change_fee(lease=lease, weekly_fee=Decimal("1.00"), effective_from=day, actor=actor)
+            services.change_fee(
+                lease=lease, weekly_fee=Decimal("1.00"), effective_from=day, actor=actor, on=TODAY
+            )
 
 
 # --- the end ------------------------------------------------------------------------------------------------
@@ -252,7 +229,7 @@ def test_a_lease_can_end_on_its_last_posted_day_and_not_before(actor):
     lease = make_lease(starts_on=SUNDAY)
     prepare(date(2019, 3, 16))
     post(lease, through=date(2019, 3, 9))
-    with pytest.raises(agreements.PostedPastEnd, match="not offered yet"):
+    with pytest.raises(agreements.PostedPastEnd, match="End it early instead"):
         services.end_lease(lease=lease, ends_on=date(2019, 3, 8), actor=actor)
     lease.refresh_from_db()
     assert (lease.status, lease.ends_on, len(billed(lease))) == ("ACTIVE", None, 2)
@@ -273,10 +250,12 @@ def test_a_lease_does_not_end_before_it_starts_nor_later_than_agreed(actor):
 def test_a_cancelled_lease_is_left_alone(actor):
     lease = make_lease(starts_on=SUNDAY)
     Lease.objects.filter(pk=lease.pk).update(status="CANCELLED")
-    with pytest.raises(agreements.LeaseCancelled):
+    with pytest.raises(billing.LeaseCancelled):
         services.end_lease(lease=lease, ends_on=date(2019, 3, 9), actor=actor)
-    with pytest.raises(agreements.LeaseCancelled):
-        services.change_fee(lease=lease, weekly_fee=Decimal("1.00"), effective_from=SUNDAY, actor=actor)
+    with pytest.raises(billing.LeaseCancelled):
+        services.change_fee(
+            lease=lease, weekly_fee=Decimal("1.00"), effective_from=SUNDAY, actor=actor, on=TODAY
+        )
 
 
 # --- additional drivers -------------------------------------------------------------------------------------

@@ -6,10 +6,9 @@ from rest_framework import serializers
 
 from batconnect.api.fields import AmountField, DateField, FlagField, IdField, PositiveAmountField, TextField
 from batconnect.api.pagination import PageQuery, Sorts
+from leases.deposit_models import MOST_PARTS, DepositStatus, PartStatus, RefundMethod
+from leases.services.deposits.refunds import LONGEST_METHOD_REFERENCE
 from ledger.services.reasons import LONGEST_REASON
-
-from .deposit_models import MOST_PARTS, DepositStatus, PartStatus, RefundMethod
-from .services.deposits.refunds import LONGEST_METHOD_REFERENCE
 
 
 class DepositRow(serializers.Serializer[Any]):

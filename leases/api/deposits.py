@@ -12,9 +12,12 @@ from batconnect.api.pagination import by_key, page_schema, paginate
 from batconnect.api.routes import route
 from batconnect.api.views import ApiView, today
 from batconnect.common.idempotency import Answer
+from leases import deposit_reading
+from leases.deposit_models import LeaseDeposit
+from leases.models import Lease
+from leases.services import deposits
+from leases.services.deposits.terms import NoDeposit
 
-from . import deposit_reading
-from .deposit_models import LeaseDeposit
 from .deposit_schemas import (
     DepositDetailRow,
     DepositPartRow,
@@ -28,9 +31,6 @@ from .deposit_schemas import (
     DepositsQuery,
     DepositTermsRequest,
 )
-from .models import Lease
-from .services import deposits
-from .services.deposits.terms import NoDeposit
 
 
 class Deposits(ApiView):

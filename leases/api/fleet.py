@@ -1,4 +1,4 @@
-"""Drivers, medallions, vehicles and leases over HTTP: plain lists and details, to read."""
+"""Drivers, medallions, vehicles and leases over HTTP: plain lists and details. A lease is made here too."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -10,13 +10,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from batconnect.api.errors import NotFound
-from batconnect.api.fields import DateField, FlagField, IdField, TextField
+from batconnect.api.fields import BodyIdField, DateField, FlagField, IdField, TextField
+from batconnect.api.idempotency import KEY_PARAMETER, once
 from batconnect.api.pagination import PAGE_FIELDS, PageQuery, Sorts, by_key, page_schema, paginate
 from batconnect.api.routes import route
 from batconnect.api.views import ApiView
+from batconnect.common.idempotency import Answer
 
-from .deposit_api import urlpatterns as deposit_routes
-from .models import Driver, Lease, LeaseType, Medallion, Vehicle
+from ..models import Driver, Lease, LeaseType, Medallion, Vehicle
+from ..services import create_lease
+from .fields import DayField, FeeField, named
 
 
 class DriverRow(serializers.ModelSerializer[Driver]):
@@ -44,6 +47,18 @@ class VehicleRow(serializers.ModelSerializer[Vehicle]):
             "inspection_expires_on",
             "is_active",
         ]
+
+
+class LeaseRequest(serializers.Serializer[Any]):
+    """A new lease. Without a last day it runs until further notice."""
+
+    driver_id = BodyIdField()
+    medallion_id = BodyIdField()
+    vehicle_id = BodyIdField()
+    lease_type = serializers.ChoiceField(choices=LeaseType.choices, default=LeaseType.LONG_TERM)
+    starts_on = DayField()
+    ends_on = DayField(required=False, allow_null=True, default=None, help_text="The last day, which counts.")
+    weekly_fee = FeeField()
 
 
 class LeaseRow(serializers.ModelSerializer[Lease]):
@@ -239,10 +254,36 @@ class VehicleDetail(_MasterDetail):
     )
 )
 class Leases(_MasterList):
-    permissions = {"GET": "leases.view_lease"}
+    permissions = {"GET": "leases.view_lease", "POST": "leases.add_lease"}
     query_class = LeasesQuery
     model, row = Lease, LeaseRow
     related = ("driver", "medallion", "vehicle")
+
+    @extend_schema(
+        tags=["leases"],
+        operation_id="create_lease",
+        parameters=[KEY_PARAMETER],
+        request=LeaseRequest,
+        responses={201: LeaseRow},
+    )
+    def post(self, request: Request) -> Response:
+        """Lease a medallion and vehicle to a driver, from a day on. Caps of the city's rule are checked."""
+        body = self.body(LeaseRequest)
+
+        def effect() -> Answer:
+            lease = create_lease(
+                driver=named(Driver, body["driver_id"]),
+                medallion=named(Medallion, body["medallion_id"]),
+                vehicle=named(Vehicle, body["vehicle_id"]),
+                lease_type=body["lease_type"],
+                starts_on=body["starts_on"],
+                ends_on=body["ends_on"],
+                weekly_fee=body["weekly_fee"],
+                actor=self.actor,
+            )
+            return Answer(201, dict(LeaseRow(lease).data))
+
+        return once(request, body, effect)
 
 
 @extend_schema_view(
@@ -265,5 +306,4 @@ urlpatterns = [
     route("vehicles/<id:key>", VehicleDetail.as_view(), name="vehicle"),
     route("leases", Leases.as_view(), name="leases"),
     route("leases/<id:key>", LeaseDetail.as_view(), name="lease"),
-    *deposit_routes,
 ]
