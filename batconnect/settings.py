@@ -9,6 +9,7 @@ import structlog
 from django.core.exceptions import ImproperlyConfigured
 
 from batconnect.admin_site import UNFOLD  # noqa: F401
+from batconnect.common.keys import bank_details_keys
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -178,6 +179,30 @@ RECON_IMPORT_ROOT = Path(env.str("RECON_IMPORT_ROOT", default=str(LOCAL_DIR / "i
 RECON_API_HOSTS = env.list("RECON_API_HOSTS", default=[])
 RECON_API_INSIDE_HOSTS: list[str] = env.list("RECON_API_INSIDE_HOSTS", default=[])
 RECON_API_BACKOFF = env.float("RECON_API_BACKOFF", default=0.5)  # seconds, doubled with every try
+
+# --- Paying drivers -----------------------------------------------------------------------------------------
+# Bank details are encrypted under the first key; the others still read what was kept under them.
+DEVELOPMENT_BANK_DETAILS_KEY = "ZGV2ZWxvcG1lbnQgb25seSwgcmVmdXNlZCBvdXRzaWQ="  # 32 bytes, as base64
+_bank_details_keys = env.list("BANK_DETAILS_KEY", default=[DEVELOPMENT_BANK_DETAILS_KEY])
+if not DEBUG and DEVELOPMENT_BANK_DETAILS_KEY in _bank_details_keys:
+    raise ImproperlyConfigured(
+        "Set BANK_DETAILS_KEY in the environment: the development key is refused when DEBUG is off."
+    )
+BANK_DETAILS_KEYS = bank_details_keys(_bank_details_keys)
+# Who pays in ACH files, as the bank assigned it. The example of development is refused by any bank.
+ACH_ORIGINATOR = {
+    "destination": env.str("ACH_DESTINATION", default="061999998" if DEBUG else ""),
+    "destination_name": env.str("ACH_DESTINATION_NAME", default="EXAMPLE BANK" if DEBUG else ""),
+    "origin": env.str("ACH_ORIGIN", default="1999999999" if DEBUG else ""),
+    "origin_name": env.str("ACH_ORIGIN_NAME", default="EXAMPLE FLEET" if DEBUG else ""),
+    "company_name": env.str("ACH_COMPANY_NAME", default="EXAMPLE FLEET" if DEBUG else ""),
+    "company_id": env.str("ACH_COMPANY_ID", default="1999999999" if DEBUG else ""),
+    "odfi": env.str("ACH_ODFI", default="061999998" if DEBUG else ""),
+    "description": env.str("ACH_DESCRIPTION", default="DRIVER PAY"),
+}
+# What stands at the head of a check.
+CHECK_PAYER = env.str("CHECK_PAYER", default="Example Fleet" if DEBUG else "")
+CHECK_STALE_DAYS = env.int("CHECK_STALE_DAYS", default=180)
 
 # --- Security -------------------------------------------------------------------------------------------
 SECURE_PROXY_SSL_HEADER = (

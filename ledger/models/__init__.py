@@ -25,6 +25,8 @@ from .journal import (
     SourceRowJournalised,
 )
 from .payments import InterimPayment, PaymentMethod
+from .payout_methods import PayoutHold, PayoutInstruction, PayoutMethod
+from .payouts import Checkbook, PayoutBatch, PayoutCheck, PayoutItem, PayoutReturn, ReturnFile
 from .source import ImportBatch, ParkedRow, SourceReject, SourceRowSeen, SourceTransaction, TripTotal
 from .statements import DTR, DTRPayment, WeeklyRun
 from .templates import (
@@ -48,6 +50,7 @@ __all__ = [
     "BatchAccountTotal",
     "Category",
     "CategoryRank",
+    "Checkbook",
     "Currency",
     "DTRPayment",
     "DriverAccount",
@@ -73,7 +76,15 @@ __all__ = [
     "Origin",
     "ParkedRow",
     "PaymentMethod",
+    "PayoutBatch",
+    "PayoutCheck",
+    "PayoutHold",
+    "PayoutInstruction",
+    "PayoutItem",
+    "PayoutMethod",
+    "PayoutReturn",
     "ProductAccountMap",
+    "ReturnFile",
     "RunReject",
     "RunState",
     "RunTripTotal",
