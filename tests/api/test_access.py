@@ -20,6 +20,8 @@ PARAMETERS = {
     "account_id": "00000000-0000-7000-8000-000000000000", "je_number": "JE-201903-1", "mj_number": "MJ-2019-00001",
     "case_no": "MISCEXP999999", "step_id": "MISCEXP-001", "document_id": "1", "expense_id": "MISC-2019-99999",
     "run_id": "1", "on": "2025-07-13", "source": "bank_csv", "log_id": "1",
+    "batch_number": "1901-999", "check_number": "999999", "return_id": "999999", "receipt_number": "CASHPAY-2019-99999",
+    "instruction_id": "00000000-0000-4000-8000-000000000000",
     "upload_id": "00000000-0000-4000-8000-000000000000",
 }  # fmt: skip
 
