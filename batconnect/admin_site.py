@@ -43,6 +43,17 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ("Driver accounts", "account_balance_wallet", "ledger.driveraccount", ""),
             ("DTRs", "receipt_long", "ledger.dtr", ""),
             ("Payments at the desk", "payments", "ledger.interimpayment", ""),
+            ("Pay drivers", "send_money", "ledger_payoutbatch_pay", "ledger.view_payoutbatch"),
+            ("ACH batches", "account_balance", "ledger.payoutbatch", ""),
+            ("Checks", "edit_document", "ledger.payoutcheck", ""),
+            ("Bank returns", "assignment_return", "ledger.payoutreturn", ""),
+            (
+                "Take bank returns in",
+                "upload",
+                "ledger_payoutreturn_upload",
+                "ledger.record_payoutreturn",
+            ),
+            ("How drivers are paid", "credit_card", "ledger.payoutinstruction", ""),
         ),
     ),
     (
