@@ -57,12 +57,13 @@ class FileDiffers(LedgerError):
 
 
 @money_transaction
-def make_file(*, number: str, on: date, actor: User) -> PayoutBatch:
+def make_file(*, number: str, on: date, actor: User, originator: Originator | None = None) -> PayoutBatch:
     """Make an approved batch's file for the first time: its day, effective day, letter and traces are fixed now.
 
+    Who pays is what the settings say, unless `originator` is given.
     Raises UnknownBatch, WrongState, OriginatorMissing, DetailsNotInForce, TooManyFiles, CannotOpen.
     """
-    originator = checked_originator()
+    originator = originator or checked_originator()
     batch = locked(number, State.APPROVED)
     _check_details(batch)
     batch.originator = asdict(originator)
