@@ -1,20 +1,17 @@
-"""`reseal_bank_details`: after a new first key in BANK_DETAILS_KEY, bring everything under it; then drop the old key."""
+"""`reseal_bank_details`: once BANK_DETAILS_KEY has a new first key, bring everything under it."""
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-
 from batconnect.common.audit import system_user
-from batconnect.common.errors import BatConnectError
+from batconnect.common.commands import ReportingCommand
 from ledger.services.payouts.bank_details import reseal
 
 
-class Command(BaseCommand):
-    help = "Encrypt all bank details under the first key of BANK_DETAILS_KEY."
+class Command(ReportingCommand):
+    help = "Encrypt all bank details under the first key of BANK_DETAILS_KEY; the others can be dropped then."
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            done = reseal(actor=system_user())
-        except BatConnectError as error:
-            raise CommandError(str(error)) from error
-        self.stdout.write(f"{done} were under another key; all are under the first one now.")
+    def report(self, **options: Any) -> dict[str, Any]:
+        return {"resealed": reseal(actor=system_user())}
+
+    def describe(self, result: dict[str, Any]) -> None:
+        self.stdout.write(f"{result['resealed']} were under another key; all are under the first one now.")
