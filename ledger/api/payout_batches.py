@@ -90,12 +90,12 @@ class Batches(ApiView):
         tags=["payments"],
         operation_id="prepare_payout_batch",
         parameters=[KEY_PARAMETER],
-        request=schemas.WhatToPay,
-        responses={201: schemas.BatchDetail},
+        request=schemas.PayoutWhatToPay,
+        responses={201: schemas.PayoutBatchDetail},
     )
     def post(self, request: Request) -> Response:
         """Draft an ACH batch of what is free to be paid: of a week, or of these DTRs."""
-        body = self.body(schemas.WhatToPay)
+        body = self.body(schemas.PayoutWhatToPay)
         asked = what_to_pay(body)
 
         def effect() -> Answer:
@@ -108,7 +108,7 @@ class Batches(ApiView):
 class BatchDetail(ApiView):
     permissions = {"GET": "ledger.view_payoutbatch"}
 
-    @extend_schema(tags=["payments"], operation_id="show_payout_batch", responses=schemas.BatchDetail)
+    @extend_schema(tags=["payments"], operation_id="show_payout_batch", responses=schemas.PayoutBatchDetail)
     def get(self, request: Request, batch_number: str) -> Response:
         """Show an ACH batch with its entries; accounts are masked."""
         return Response(batch_detail(batch_number))
@@ -138,7 +138,7 @@ def _documented(operation_id: str, request: Any = None) -> Any:
         operation_id=operation_id,
         parameters=[KEY_PARAMETER],
         request=request,
-        responses={200: schemas.BatchDetail},
+        responses={200: schemas.PayoutBatchDetail},
     )
 
 
@@ -181,9 +181,9 @@ class File(_Step):
 
 class Sent(_Step):
     permissions = {"POST": "ledger.send_payoutbatch"}
-    body_class = schemas.Day
+    body_class = schemas.PayoutDay
 
-    @_documented("send_payout_batch", schemas.Day)
+    @_documented("send_payout_batch", schemas.PayoutDay)
     def post(self, request: Request, batch_number: str) -> Response:
         """Record that the file went to the bank: its DTRs are paid, and booked."""
         return self.take(request, batch_number)
@@ -194,9 +194,9 @@ class Sent(_Step):
 
 class Settled(_Step):
     permissions = {"POST": "ledger.send_payoutbatch"}
-    body_class = schemas.Day
+    body_class = schemas.PayoutDay
 
-    @_documented("settle_payout_batch", schemas.Day)
+    @_documented("settle_payout_batch", schemas.PayoutDay)
     def post(self, request: Request, batch_number: str) -> Response:
         """Record that the bank took the money."""
         return self.take(request, batch_number)
@@ -207,9 +207,9 @@ class Settled(_Step):
 
 class Reverse(_Step):
     permissions = {"POST": "ledger.prepare_payoutbatch"}
-    body_class = schemas.Reason
+    body_class = schemas.PayoutReason
 
-    @_documented("reverse_payout_batch", schemas.Reason)
+    @_documented("reverse_payout_batch", schemas.PayoutReason)
     def post(self, request: Request, batch_number: str) -> Response:
         """Take a batch back as a whole, before it is sent."""
         return self.take(request, batch_number)
@@ -220,9 +220,9 @@ class Reverse(_Step):
 
 class TakeOut(_Step):
     permissions = {"POST": "ledger.prepare_payoutbatch"}
-    body_class = schemas.TakeOut
+    body_class = schemas.PayoutTakeOut
 
-    @_documented("take_out_of_payout_batch", schemas.TakeOut)
+    @_documented("take_out_of_payout_batch", schemas.PayoutTakeOut)
     def post(self, request: Request, batch_number: str) -> Response:
         """Take one DTR out of a draft."""
         return self.take(request, batch_number)
@@ -240,12 +240,12 @@ class Holds(ApiView):
         tags=["payments"],
         operation_id="hold_payout",
         parameters=[KEY_PARAMETER],
-        request=schemas.HoldRequest,
-        responses={201: schemas.Held},
+        request=schemas.PayoutHoldRequest,
+        responses={201: schemas.PayoutHeld},
     )
     def post(self, request: Request) -> Response:
         """Hold a DTR's payment back."""
-        body = self.body(schemas.HoldRequest)
+        body = self.body(schemas.PayoutHoldRequest)
 
         def effect() -> Answer:
             dtr = dtr_numbered(body["dtr_number"])
@@ -264,12 +264,12 @@ class Release(ApiView):
         tags=["payments"],
         operation_id="release_payout",
         parameters=[KEY_PARAMETER],
-        request=schemas.TakeOut,
-        responses={200: schemas.Held},
+        request=schemas.PayoutTakeOut,
+        responses={200: schemas.PayoutHeld},
     )
     def post(self, request: Request) -> Response:
         """Release a DTR that is held back."""
-        body = self.body(schemas.TakeOut)
+        body = self.body(schemas.PayoutTakeOut)
 
         def effect() -> Answer:
             dtr = dtr_numbered(body["dtr_number"])

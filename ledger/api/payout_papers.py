@@ -43,7 +43,7 @@ def _documented(operation_id: str, request: Any, answer: Any, status: int = 200)
 class Methods(ApiView):
     permissions = {"GET": "ledger.view_payoutinstruction"}
 
-    @extend_schema(tags=["payments"], operation_id="list_payout_methods", responses=schemas.MethodList)
+    @extend_schema(tags=["payments"], operation_id="list_payout_methods", responses=schemas.PayoutMethodList)
     def get(self, request: Request, driver_id: int) -> Response:
         """List how a driver is and was paid, the newest first; accounts are masked."""
         rows = PayoutInstruction.objects.filter(driver_id=driver_id).select_related(
@@ -55,10 +55,10 @@ class Methods(ApiView):
 class RequestMethod(ApiView):
     permissions = {"POST": "ledger.request_payoutinstruction"}
 
-    @_documented("request_payout_method", schemas.MethodRequest, schemas.MethodRow, 201)
+    @_documented("request_payout_method", schemas.PayoutMethodRequest, schemas.PayoutMethodRow, 201)
     def post(self, request: Request, driver_id: int) -> Response:
         """Enter how a driver is to be paid, for somebody else to approve."""
-        body = self.body(schemas.MethodRequest)
+        body = self.body(schemas.PayoutMethodRequest)
         # What is kept to tell a repeated request must not give the account away.
         kept = {**body, "routing_number": "", "account_number": ""}
         kept["details"] = fingerprint(f"{body['routing_number']} {body['account_number']}")
@@ -75,10 +75,10 @@ class RequestMethod(ApiView):
 class ApproveMethod(ApiView):
     permissions = {"POST": "ledger.approve_payoutinstruction"}
 
-    @_documented("approve_payout_method", schemas.Note, schemas.MethodRow)
+    @_documented("approve_payout_method", schemas.PayoutNote, schemas.PayoutMethodRow)
     def post(self, request: Request, instruction_id: UUID) -> Response:
         """Put a waiting payment method in force. Not one's own."""
-        body = self.body(schemas.Note)
+        body = self.body(schemas.PayoutNote)
 
         def effect() -> Answer:
             bank_details.approve_method(instruction_id=instruction_id, actor=self.actor, note=body["note"])
@@ -90,10 +90,10 @@ class ApproveMethod(ApiView):
 class RejectMethod(ApiView):
     permissions = {"POST": "ledger.approve_payoutinstruction"}
 
-    @_documented("reject_payout_method", schemas.Reason, schemas.MethodRow)
+    @_documented("reject_payout_method", schemas.PayoutReason, schemas.PayoutMethodRow)
     def post(self, request: Request, instruction_id: UUID) -> Response:
         """Turn a waiting payment method down."""
-        body = self.body(schemas.Reason)
+        body = self.body(schemas.PayoutReason)
 
         def effect() -> Answer:
             bank_details.reject_method(instruction_id=instruction_id, actor=self.actor, note=body["reason"])
@@ -145,10 +145,10 @@ class Checks(ApiView):
             )
         )
 
-    @_documented("issue_checks", schemas.WhatToPay, schemas.CheckList, 201)
+    @_documented("issue_checks", schemas.PayoutWhatToPay, schemas.PayoutCheckList, 201)
     def post(self, request: Request) -> Response:
         """Issue checks: for the free DTRs of a week whose drivers are paid by check, or for these DTRs."""
-        body = self.body(schemas.WhatToPay)
+        body = self.body(schemas.PayoutWhatToPay)
         asked = what_to_pay(body)
 
         def effect() -> Answer:
@@ -179,10 +179,10 @@ class CheckPdf(ApiView):
 class VoidCheck(ApiView):
     permissions = {"POST": "ledger.void_payoutcheck"}
 
-    @_documented("void_check", schemas.Reason, schemas.CheckRow)
+    @_documented("void_check", schemas.PayoutReason, schemas.PayoutCheckRow)
     def post(self, request: Request, check_number: int) -> Response:
         """Void a check: its DTR is owed again."""
-        body = self.body(schemas.Reason)
+        body = self.body(schemas.PayoutReason)
 
         def effect() -> Answer:
             checks.void_check(number=check_number, reason=body["reason"], on=today(), actor=self.actor)
@@ -194,10 +194,10 @@ class VoidCheck(ApiView):
 class ReissueCheck(ApiView):
     permissions = {"POST": "ledger.void_payoutcheck"}
 
-    @_documented("reissue_check", schemas.Reason, schemas.CheckRow, 201)
+    @_documented("reissue_check", schemas.PayoutReason, schemas.PayoutCheckRow, 201)
     def post(self, request: Request, check_number: int) -> Response:
         """Void a check and issue another for the same DTR; answers with the new one."""
-        body = self.body(schemas.Reason)
+        body = self.body(schemas.PayoutReason)
 
         def effect() -> Answer:
             done = checks.reissue_check(
@@ -211,10 +211,10 @@ class ReissueCheck(ApiView):
 class ClearCheck(ApiView):
     permissions = {"POST": "ledger.issue_payoutcheck"}
 
-    @_documented("clear_check", schemas.Day, schemas.CheckRow)
+    @_documented("clear_check", schemas.PayoutDay, schemas.PayoutCheckRow)
     def post(self, request: Request, check_number: int) -> Response:
         """Record that the bank paid a check."""
-        body = self.body(schemas.Day)
+        body = self.body(schemas.PayoutDay)
 
         def effect() -> Answer:
             checks.clear_check(number=check_number, on=day_of(body), actor=self.actor)
@@ -226,10 +226,10 @@ class ClearCheck(ApiView):
 class Checkbooks(ApiView):
     permissions = {"POST": "ledger.open_checkbook"}
 
-    @_documented("open_checkbook", schemas.CheckbookRequest, schemas.CheckbookRow, 201)
+    @_documented("open_checkbook", schemas.PayoutCheckbookRequest, schemas.PayoutCheckbookRow, 201)
     def post(self, request: Request) -> Response:
         """Start a new run of check numbers."""
-        body = self.body(schemas.CheckbookRequest)
+        body = self.body(schemas.PayoutCheckbookRequest)
 
         def effect() -> Answer:
             book = checks.open_checkbook(first_number=body["first_number"], actor=self.actor)
@@ -241,10 +241,10 @@ class Checkbooks(ApiView):
 class Cash(ApiView):
     permissions = {"POST": "ledger.pay_cash"}
 
-    @_documented("pay_cash", schemas.OneDTR, schemas.CashReceipt, 201)
+    @_documented("pay_cash", schemas.PayoutOneDTR, schemas.PayoutCashReceipt, 201)
     def post(self, request: Request) -> Response:
         """Pay a DTR in cash from the drawer."""
-        body = self.body(schemas.OneDTR)
+        body = self.body(schemas.PayoutOneDTR)
 
         def effect() -> Answer:
             paid = desk.pay_cash(number=dtr_numbered(body["dtr_number"]).number, on=today(), actor=self.actor)
@@ -327,10 +327,10 @@ class Returns(ApiView):
         rows = lambda ids: by_key(ids, [return_row(row) for row in _returns(pk__in=ids)], "id")  # noqa: E731
         return Response(paginate(found, self.query, schemas.ReturnsQuery.sorts, rows))
 
-    @_documented("record_payout_return", schemas.ReturnRequest, schemas.ReturnRow, 201)
+    @_documented("record_payout_return", schemas.PayoutReturnRequest, schemas.PayoutReturnRow, 201)
     def post(self, request: Request) -> Response:
         """Record that one transfer came back: its DTR is owed again."""
-        body = self.body(schemas.ReturnRequest)
+        body = self.body(schemas.PayoutReturnRequest)
 
         def effect() -> Answer:
             dtr = dtr_numbered(body["dtr_number"])
@@ -348,14 +348,17 @@ class ReturnFiles(ApiView):
         return super().initialize_request(limited(request, LARGEST_FILE), *args, **kwargs)
 
     @_documented(
-        "take_in_returns", {"multipart/form-data": schemas.ReturnsUpload}, schemas.ReturnFileAnswer, 201
+        "take_in_returns",
+        {"multipart/form-data": schemas.PayoutReturnsUpload},
+        schemas.PayoutReturnFileAnswer,
+        201,
     )
     def post(self, request: Request) -> Response:
         """Take a file of returns in. The same file is taken in once."""
         given = parts_of(request) if isinstance(request.data, QueryDict) else {}
         if was_too_large(request._request):
             raise nacha_returns.ReturnsTooLarge(most=LARGEST_FILE)
-        upload = self.checked(schemas.ReturnsUpload, given)["file"]
+        upload = self.checked(schemas.PayoutReturnsUpload, given)["file"]
         taken = nacha_returns.take_in(
             content=upload.read(), file_name=upload.name, actor=self.actor, on=today()
         )
@@ -368,10 +371,10 @@ class ReturnFiles(ApiView):
 class ApplyReturn(ApiView):
     permissions = {"POST": "ledger.record_payoutreturn"}
 
-    @_documented("apply_payout_return", schemas.Day, schemas.ReturnRow)
+    @_documented("apply_payout_return", schemas.PayoutDay, schemas.PayoutReturnRow)
     def post(self, request: Request, return_id: int) -> Response:
         """Try a return that waits for a person again."""
-        body = self.body(schemas.Day)
+        body = self.body(schemas.PayoutDay)
 
         def effect() -> Answer:
             nacha_returns.apply_open(return_id=return_id, on=day_of(body), actor=self.actor)
@@ -383,10 +386,10 @@ class ApplyReturn(ApiView):
 class HandleReturn(ApiView):
     permissions = {"POST": "ledger.record_payoutreturn"}
 
-    @_documented("handle_payout_return", schemas.Reason, schemas.ReturnRow)
+    @_documented("handle_payout_return", schemas.PayoutReason, schemas.PayoutReturnRow)
     def post(self, request: Request, return_id: int) -> Response:
         """Say what was done about a return or notification that waited for a person."""
-        body = self.body(schemas.Reason)
+        body = self.body(schemas.PayoutReason)
 
         def effect() -> Answer:
             nacha_returns.handle(return_id=return_id, note=body["reason"], actor=self.actor)

@@ -14,19 +14,19 @@ from ..services.reasons import LONGEST_REASON, SHORTEST_REASON
 MOST_NUMBERS = 5_000
 
 
-class Reason(serializers.Serializer[Any]):
+class PayoutReason(serializers.Serializer[Any]):
     reason = TextField(min_length=SHORTEST_REASON, max_length=LONGEST_REASON)
 
 
-class Note(serializers.Serializer[Any]):
+class PayoutNote(serializers.Serializer[Any]):
     note = TextField(max_length=LONGEST_REASON, required=False, default="", allow_blank=True)
 
 
-class Day(serializers.Serializer[Any]):
+class PayoutDay(serializers.Serializer[Any]):
     on = DateField(required=False, help_text="The day it happened; today when not given, never ahead of it.")
 
 
-class WhatToPay(serializers.Serializer[Any]):
+class PayoutWhatToPay(serializers.Serializer[Any]):
     """Either the week whose free DTRs are all paid, or the numbers of those that are."""
 
     week = DateField(required=False, help_text="The Sunday the week starts on.")
@@ -40,19 +40,19 @@ class WhatToPay(serializers.Serializer[Any]):
         return attrs
 
 
-class OneDTR(serializers.Serializer[Any]):
+class PayoutOneDTR(serializers.Serializer[Any]):
     dtr_number = TextField(max_length=24)
 
 
-class TakeOut(Reason, OneDTR):
+class PayoutTakeOut(PayoutReason, PayoutOneDTR):
     pass
 
 
-class HoldRequest(Reason, OneDTR):
+class PayoutHoldRequest(PayoutReason, PayoutOneDTR):
     kind = serializers.ChoiceField(choices=PayoutHold.Kind.choices)
 
 
-class Held(serializers.Serializer[Any]):
+class PayoutHeld(serializers.Serializer[Any]):
     dtr_number = serializers.CharField()
     kind = serializers.CharField()
     reason = serializers.CharField()
@@ -95,7 +95,7 @@ class BatchesQuery(PageQuery):
     state = serializers.ChoiceField(choices=PayoutBatch.State.choices, required=False)
 
 
-class BatchRow(serializers.Serializer[Any]):
+class PayoutBatchRow(serializers.Serializer[Any]):
     number = serializers.CharField()
     state = serializers.CharField()
     payments = serializers.IntegerField()
@@ -109,7 +109,7 @@ class BatchRow(serializers.Serializer[Any]):
     reverse_reason = serializers.CharField()
 
 
-class BatchEntry(serializers.Serializer[Any]):
+class PayoutBatchEntry(serializers.Serializer[Any]):
     dtr_number = serializers.CharField()
     driver_name = serializers.CharField()
     account = serializers.CharField(help_text="Masked.")
@@ -118,14 +118,14 @@ class BatchEntry(serializers.Serializer[Any]):
     trace_number = serializers.CharField(allow_null=True)
 
 
-class BatchDetail(BatchRow):
-    entries = BatchEntry(many=True)
+class PayoutBatchDetail(PayoutBatchRow):
+    entries = PayoutBatchEntry(many=True)
 
 
-BatchPage = page_schema(BatchRow, "PayoutBatchPage")
+BatchPage = page_schema(PayoutBatchRow, "PayoutBatchPage")
 
 
-class MethodRequest(serializers.Serializer[Any]):
+class PayoutMethodRequest(serializers.Serializer[Any]):
     method = serializers.ChoiceField(choices=PayoutMethod.choices)
     # Write-only: an answer has the last four digits, and an error not even these.
     routing_number = TextField(max_length=20, required=False, default="", allow_blank=True, write_only=True)
@@ -135,7 +135,7 @@ class MethodRequest(serializers.Serializer[Any]):
     )
 
 
-class MethodRow(serializers.Serializer[Any]):
+class PayoutMethodRow(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     driver_id = serializers.IntegerField()
     method = serializers.CharField()
@@ -146,8 +146,8 @@ class MethodRow(serializers.Serializer[Any]):
     blocked_why = serializers.CharField()
 
 
-class MethodList(serializers.Serializer[Any]):
-    items = MethodRow(many=True)
+class PayoutMethodList(serializers.Serializer[Any]):
+    items = PayoutMethodRow(many=True)
 
 
 class ChecksQuery(PageQuery):
@@ -156,7 +156,7 @@ class ChecksQuery(PageQuery):
     stale = FlagField(required=False, help_text="`true`: out for longer than a bank has to honour it.")
 
 
-class CheckRow(serializers.Serializer[Any]):
+class PayoutCheckRow(serializers.Serializer[Any]):
     number = serializers.IntegerField()
     dtr_number = serializers.CharField()
     payee = serializers.CharField()
@@ -169,22 +169,22 @@ class CheckRow(serializers.Serializer[Any]):
     reissue_of = serializers.IntegerField(allow_null=True)
 
 
-class CheckList(serializers.Serializer[Any]):
-    items = CheckRow(many=True)
+class PayoutCheckList(serializers.Serializer[Any]):
+    items = PayoutCheckRow(many=True)
 
 
-CheckPage = page_schema(CheckRow, "PayoutCheckPage")
+CheckPage = page_schema(PayoutCheckRow, "PayoutCheckPage")
 
 
-class CheckbookRequest(serializers.Serializer[Any]):
+class PayoutCheckbookRequest(serializers.Serializer[Any]):
     first_number = serializers.IntegerField(min_value=1, max_value=2**31 - 1)
 
 
-class CheckbookRow(serializers.Serializer[Any]):
+class PayoutCheckbookRow(serializers.Serializer[Any]):
     first_number = serializers.IntegerField()
 
 
-class CashReceipt(serializers.Serializer[Any]):
+class PayoutCashReceipt(serializers.Serializer[Any]):
     receipt_number = serializers.CharField()
     dtr_number = serializers.CharField()
     amount = AmountField()
@@ -197,7 +197,7 @@ class ReturnsQuery(PageQuery):
     kind = serializers.ChoiceField(choices=PayoutReturn.Kind.choices, required=False)
 
 
-class ReturnRow(serializers.Serializer[Any]):
+class PayoutReturnRow(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     kind = serializers.CharField()
     code = serializers.CharField()
@@ -211,19 +211,19 @@ class ReturnRow(serializers.Serializer[Any]):
     handled_note = serializers.CharField()
 
 
-ReturnPage = page_schema(ReturnRow, "PayoutReturnPage")
+ReturnPage = page_schema(PayoutReturnRow, "PayoutReturnPage")
 
 
-class ReturnRequest(Day, OneDTR):
+class PayoutReturnRequest(PayoutDay, PayoutOneDTR):
     code = TextField(max_length=3, help_text="R01 to R34.")
 
 
-class ReturnFileAnswer(serializers.Serializer[Any]):
+class PayoutReturnFileAnswer(serializers.Serializer[Any]):
     file_name = serializers.CharField()
     applied = serializers.IntegerField()
     for_a_person = serializers.IntegerField()
-    returns = ReturnRow(many=True)
+    returns = PayoutReturnRow(many=True)
 
 
-class ReturnsUpload(serializers.Serializer[Any]):
+class PayoutReturnsUpload(serializers.Serializer[Any]):
     file = serializers.FileField(help_text="A NACHA file of returns and notifications of change.")
