@@ -17,6 +17,7 @@ RUN pip install --no-cache-dir -r requirements.txt
 COPY . .
 # Static files are part of the image. The settings want a key and a database named even for this; neither is used.
 RUN DATABASE_URL=postgres://nobody@localhost/none SECRET_KEY=only-for-collecting-static-files \
+    BANK_DETAILS_KEY=b25seSBmb3IgY29sbGVjdGluZyBzdGF0aWMgZmlsZXM= \
         python manage.py collectstatic --noinput \
     && install -d -o batconnect -g batconnect /var/lib/batconnect
 

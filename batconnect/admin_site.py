@@ -88,6 +88,17 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ("Deposits", "savings", "leases.leasedeposit", ""),
             ("Adjustments and refunds", "price_change", "ledger.creditdecision", ""),
             ("Drawer closes", "inventory", "ledger.drawerclose", ""),
+            ("Pay drivers", "send_money", "ledger_payoutbatch_pay", "ledger.view_payoutbatch"),
+            ("ACH batches", "account_balance", "ledger.payoutbatch", ""),
+            ("Checks", "edit_document", "ledger.payoutcheck", ""),
+            ("Bank returns", "assignment_return", "ledger.payoutreturn", ""),
+            (
+                "Take bank returns in",
+                "upload",
+                "ledger_payoutreturn_upload",
+                "ledger.record_payoutreturn",
+            ),
+            ("How drivers are paid", "credit_card", "ledger.payoutinstruction", ""),
         ),
     ),
     (

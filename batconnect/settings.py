@@ -9,6 +9,7 @@ import structlog
 from django.core.exceptions import ImproperlyConfigured
 
 from batconnect.admin_site import UNFOLD  # noqa: F401
+from batconnect.common.keys import bank_details_keys
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -216,6 +217,30 @@ CURB_FETCH_FIRST_DAYS = env.int("CURB_FETCH_FIRST_DAYS", default=7)
 # --- Tolls and tickets ----------------------------------------------------------------------------------------
 # What a driver is charged for the handling of each ticket, in dollars, beside the ticket itself.
 TICKET_SERVICE_FEE = Decimal(env.str("TICKET_SERVICE_FEE", default="0.00"))
+
+# --- Paying drivers -----------------------------------------------------------------------------------------
+# Bank details are encrypted under the first key; the others still read what was kept under them.
+DEVELOPMENT_BANK_DETAILS_KEY = "ZGV2ZWxvcG1lbnQgb25seSwgcmVmdXNlZCBvdXRzaWQ="  # 32 bytes, as base64
+_bank_details_keys = env.list("BANK_DETAILS_KEY", default=[DEVELOPMENT_BANK_DETAILS_KEY])
+if not DEBUG and DEVELOPMENT_BANK_DETAILS_KEY in _bank_details_keys:
+    raise ImproperlyConfigured(
+        "Set BANK_DETAILS_KEY in the environment: the development key is refused when DEBUG is off."
+    )
+BANK_DETAILS_KEYS = bank_details_keys(_bank_details_keys)
+# Who pays in ACH files, as the bank assigned it. The example of development is refused by any bank.
+ACH_ORIGINATOR = {
+    "destination": env.str("ACH_DESTINATION", default="061999998" if DEBUG else ""),
+    "destination_name": env.str("ACH_DESTINATION_NAME", default="EXAMPLE BANK" if DEBUG else ""),
+    "origin": env.str("ACH_ORIGIN", default="1999999999" if DEBUG else ""),
+    "origin_name": env.str("ACH_ORIGIN_NAME", default="EXAMPLE FLEET" if DEBUG else ""),
+    "company_name": env.str("ACH_COMPANY_NAME", default="EXAMPLE FLEET" if DEBUG else ""),
+    "company_id": env.str("ACH_COMPANY_ID", default="1999999999" if DEBUG else ""),
+    "odfi": env.str("ACH_ODFI", default="061999998" if DEBUG else ""),
+    "description": env.str("ACH_DESCRIPTION", default="DRIVER PAY"),
+}
+# What stands at the head of a check.
+CHECK_PAYER = env.str("CHECK_PAYER", default="Example Fleet" if DEBUG else "")
+CHECK_STALE_DAYS = env.int("CHECK_STALE_DAYS", default=180)
 
 # --- Security -------------------------------------------------------------------------------------------
 SECURE_PROXY_SSL_HEADER = (

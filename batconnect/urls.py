@@ -8,6 +8,7 @@ from batconnect.api import errors
 from batconnect.api.routes import urlpatterns as shared_routes
 from batconnect.cases.api import urlpatterns as case_routes
 from leases.api import urlpatterns as fleet_routes
+from ledger.api.payout_urls import urlpatterns as payout_routes
 from loans.api import urlpatterns as loan_routes
 from misc_expenses.api import urlpatterns as expense_routes
 from recon.api.urls import urlpatterns as recon_routes
@@ -22,6 +23,7 @@ urlpatterns = [
     *expense_routes,
     *repair_routes,
     *loan_routes,
+    *payout_routes,
     *case_routes,
     *recon_routes,
     *shared_routes,

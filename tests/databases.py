@@ -4,6 +4,7 @@ Append-only tables refuse TRUNCATE, so such a test cannot clean up after itself.
 instead, cloned from a migrated template in a fraction of a second, and the database is dropped afterwards.
 """
 
+import base64
 import contextlib
 import fcntl
 import os
@@ -85,6 +86,7 @@ def manage_environment(url: str, extra: Mapping[str, str] | None = None) -> dict
         "DATABASE_URL": url,
         "DEBUG": "0",
         "SECRET_KEY": "only-for-tests-" + "x" * 50,
+        "BANK_DETAILS_KEY": base64.b64encode(b"only for tests".ljust(32)).decode(),
         "ALLOWED_HOSTS": "*",
         "BATCONNECT_HOME": str(settings.LOCAL_DIR),
         "PYTHONUNBUFFERED": "1",

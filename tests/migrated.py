@@ -5,6 +5,7 @@ by a digest of those. `python -m tests.migrated` makes it and lets Django look a
 whether the migrations match the models, and whether the site may be deployed (the environment of the caller).
 """
 
+import base64
 import functools
 import hashlib
 import os
@@ -179,6 +180,7 @@ _PRODUCTION = {
     "CSRF_TRUSTED_ORIGINS": "https://fleet.example.com",
     "BEHIND_TLS_PROXY": "1",
     "SECRET_KEY": uuid.uuid4().hex + "".join(chr(33 + byte % 90) for byte in os.urandom(60)),
+    "BANK_DETAILS_KEY": base64.b64encode(os.urandom(32)).decode(),
 }
 
 if __name__ == "__main__":

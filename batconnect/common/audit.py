@@ -1,5 +1,6 @@
 """Write the audit trail: one entry per effect, in the effect's own transaction."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from .models import SYSTEM_USERNAME, AuditEntry, User
@@ -23,6 +24,22 @@ def record(
         after=after,
         case_no=case_no,
         automatic=actor.username == SYSTEM_USERNAME,
+    )
+
+
+def record_all(
+    *,
+    actor: User,
+    action: str,
+    entries: Sequence[tuple[str, dict[str, Any] | None, dict[str, Any] | None]],
+) -> None:
+    """Append one entry for each (subject, before, after): one statement for thousands of effects of one action."""
+    automatic = actor.username == SYSTEM_USERNAME
+    AuditEntry.objects.bulk_create(
+        AuditEntry(
+            actor=actor, action=action, subject=subject, before=before, after=after, automatic=automatic
+        )
+        for subject, before, after in entries
     )
 
 

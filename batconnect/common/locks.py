@@ -23,3 +23,4 @@ ARCHIVES = 7305110230  # shared: archives are read; alone: a month is dropped or
 CURB_FETCH = 7305110246  # held by the session while trips are fetched, one window at a time
 ROTATION = 7305110231  # one rotation of the partitions at a time
 AGENCY_IMPORT = 7305110248  # tolls and tickets come in, by file or by hand
+PAYOUT_FILE = 7305110252  # one ACH file is named at a time

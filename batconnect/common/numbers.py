@@ -28,3 +28,11 @@ def reserve_case_number(*, prefix: str) -> str:
     with connection.cursor() as cursor:
         cursor.execute(_RESERVE, {"prefix": prefix, "year": 0, "count": 1})
         return f"{prefix}{cursor.fetchone()[0]:06}"
+
+
+def reserve_values(*, prefix: str, year: int, count: int) -> range:
+    """The next `count` values of a counter, for numbers that are written in another way."""
+    with connection.cursor() as cursor:
+        cursor.execute(_RESERVE, {"prefix": prefix, "year": year, "count": count})
+        last = cursor.fetchone()[0]
+    return range(last - count + 1, last + 1)

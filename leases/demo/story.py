@@ -14,13 +14,15 @@ from batconnect.common.models import User
 from batconnect.common.weeks import WEEK
 from leases.models import Driver, Vehicle
 from leases.services.saving import save_as
-from ledger.models import DTR, Category, DriverAccount, DTRPayment, InterimPayment, LedgerPosting
+from ledger.models import DTR, Category, DriverAccount, InterimPayment, LedgerPosting
 from ledger.services import obligations, payments, statements, voids
+from ledger.services.statements import Handover
 
+from . import payday
 from .fleet import CABS, Cab
 from .trips import WEEKS
 
-CLERK = "demo-desk"
+CLERK, CHIEF = "demo-desk", "demo-office"
 
 
 @dataclass(frozen=True)
@@ -90,20 +92,22 @@ EVENTS: tuple[Charge | Payment | Void | Expiry, ...] = (
     Expiry(4, 28, "licence", date(2026, 10, 30)),
     Expiry(4, 15, "inspection", date(2026, 11, 25)),
 )
-RETURNED = 2  # after the payouts of this week, one ACH comes back and is paid by check instead
+BY_THE_OFFICE = 2  # this week is paid with a batch and checks, some of which come back; the others in one go
 
 
 def tell(*, after: int) -> int:
     """Do what happened after the run of one of the demo's weeks; returns how many things were new."""
-    clerk = _clerk()
+    clerk = _person(CLERK, "Desk")
     week = WEEKS[after]
     done = sum(
         _DOERS[type(event)](event, week + timedelta(days=6), clerk)
         for event in EVENTS
         if event.after == after
     )
-    if week != WEEKS[-1]:
-        done += _pay_out(week, clerk, one_comes_back=after == RETURNED)
+    if after == BY_THE_OFFICE:
+        done += payday.pay_week(week, clerk=clerk, chief=_person(CHIEF, "Office"))
+    elif week != WEEKS[-1]:
+        done += _pay_out(week, clerk)
     return done
 
 
@@ -174,30 +178,14 @@ _DOERS: dict[type, Callable[[Any, date, User], bool]] = {
 }
 
 
-def _pay_out(week: date, clerk: User, *, one_comes_back: bool) -> int:
+def _pay_out(week: date, clerk: User) -> int:
     """Hand the week's net pay over by ACH on the Tuesday after it."""
     tuesday = week + WEEK + timedelta(days=2)
-    unpaid = list(DTR.objects.filter(week=week, net_pay__gt=0, payments=None).order_by("number"))
-    for dtr in unpaid:
-        statements.pay_dtr(dtr=dtr, on=tuesday, method="ACH", method_reference=f"ACH {tuesday}", actor=clerk)
-    return len(unpaid) + (_one_comes_back(week, tuesday, clerk) if one_comes_back else 0)
-
-
-def _one_comes_back(week: date, tuesday: date, clerk: User) -> int:
-    dtr = DTR.objects.filter(week=week, net_pay__gt=0).order_by("number")[4]
-    done = 0
-    if dtr.payments.count() == 1:
-        statements.return_payment(
-            dtr=dtr, on=tuesday + timedelta(days=2), reason="The bank account was closed.", actor=clerk
-        )
-        done += 1
-    last = dtr.payments.order_by("id").last()
-    if last is not None and last.kind == DTRPayment.Kind.RETURNED:
-        statements.pay_dtr(
-            dtr=dtr, on=tuesday + timedelta(days=3), method="CHECK", method_reference="2001", actor=clerk
-        )
-        done += 1
-    return done
+    unpaid = DTR.objects.filter(week=week, net_pay__gt=0, payments=None).order_by("number")
+    handovers = [Handover(key, f"ACH {tuesday}") for key in unpaid.values_list("pk", flat=True)]
+    if handovers:
+        statements.pay_dtrs(handovers=handovers, on=tuesday, method="ACH", actor=clerk)
+    return len(handovers)
 
 
 def _account(cab: int) -> DriverAccount:
@@ -208,11 +196,11 @@ def _posting(category: Category, reference: str) -> LedgerPosting | None:
     return LedgerPosting.objects.filter(category=category, reference_id=reference, reversal_for=None).first()
 
 
-def _clerk() -> User:
-    clerk, created = User.objects.get_or_create(
-        username=CLERK, defaults={"first_name": "Demo", "last_name": "Desk"}
+def _person(username: str, last_name: str) -> User:
+    person, created = User.objects.get_or_create(
+        username=username, defaults={"first_name": "Demo", "last_name": last_name}
     )
     if created:
-        clerk.set_unusable_password()
-        clerk.save()
-    return clerk
+        person.set_unusable_password()
+        person.save()
+    return person

@@ -38,7 +38,7 @@ from ledger.models import DTR, PaymentMethod
 from ledger.services import statements, voids
 from ledger.services.dtr_pdf import render_dtr_pdf
 
-from . import settlement_parts, statement_parts
+from . import payout_desk, settlement_parts, statement_parts
 from .posting_parts import audit_table, link
 from .search import AccountSearchAdmin
 
@@ -260,11 +260,15 @@ def _actions(request: HttpRequest, dtr: DTR, refused: BatConnectError | None) ->
     if refused is None and request.user.has_perm("ledger.reverse_settlement"):
         undo = reverse("admin:ledger_dtr_reverse", args=[dtr.pk])
         actions.append(Action("Reverse settlement…", undo, look="danger"))
-    if not request.user.has_perm("ledger.pay_dtr") or dtr.net_pay == 0:
+    if dtr.net_pay == 0:
         return actions
+    may_record = request.user.has_perm("ledger.pay_dtr")
     if dtr.status == DTR.Status.PAID:
-        actions.append(Action("Payment came back…", reverse("admin:ledger_dtr_return", args=[dtr.pk])))
+        if may_record:
+            actions.append(Action("Payment came back…", reverse("admin:ledger_dtr_return", args=[dtr.pk])))
     elif dtr.payout and dtr.payout.status == "POSTED" and _today() > dtr.week + timedelta(days=6):
+        actions += payout_desk.dtr_actions(request, dtr)
         pay = reverse("admin:ledger_dtr_pay", args=[dtr.pk])
-        actions.append(Action("Record as paid…", pay, look="primary"))
+        if may_record:
+            actions.append(Action("Record as paid…", pay))
     return actions

@@ -27,6 +27,8 @@ from .journal import (
     SourceRowJournalised,
 )
 from .payments import InterimPayment, PaymentMethod
+from .payout_methods import PayoutHold, PayoutInstruction, PayoutMethod
+from .payouts import Checkbook, PayoutBatch, PayoutCheck, PayoutItem, PayoutReturn, ReturnFile
 from .source import ImportBatch, ParkedRow, SourceReject, SourceRowSeen, SourceTransaction, TripTotal
 from .statements import DTR, DTRPayment, WeeklyRun
 from .templates import (
@@ -51,6 +53,7 @@ __all__ = [
     "Category",
     "CategoryRank",
     "CheckBounce",
+    "Checkbook",
     "CreditDecision",
     "Currency",
     "DTRPayment",
@@ -81,8 +84,16 @@ __all__ = [
     "Origin",
     "ParkedRow",
     "PaymentMethod",
+    "PayoutBatch",
+    "PayoutCheck",
+    "PayoutHold",
+    "PayoutInstruction",
+    "PayoutItem",
+    "PayoutMethod",
+    "PayoutReturn",
     "ProductAccountMap",
     "RefundMethod",
+    "ReturnFile",
     "RunReject",
     "RunState",
     "RunTripTotal",

@@ -112,6 +112,9 @@ class DTR(models.Model):
         indexes = [
             models.Index(fields=["week", "number"], name="dtr_week_idx"),
             models.Index(fields=["lease", "week"], name="dtr_lease_idx"),
+            models.Index(
+                fields=["week"], condition=Q(status="FINALIZED", net_pay__gt=0), name="dtr_unpaid_idx"
+            ),
         ]
         permissions = [("pay_dtr", "Can record a DTR as paid or returned")]
         triggers = NEVER_DELETED
@@ -141,7 +144,10 @@ class DTR(models.Model):
 
 
 class DTRPayment(models.Model):
-    """A DTR's net pay handed over, or come back; append-only. The DTR's status follows the last one."""
+    """A DTR's net pay handed over, or come back; append-only. The DTR's status follows the last one.
+
+    `item` is the transfer or check it was paid by, and `entry_id` its journal entry; those of old have neither.
+    """
 
     class Kind(models.TextChoices):
         PAID = "PAID", "Paid"
@@ -154,13 +160,21 @@ class DTRPayment(models.Model):
     amount = models.DecimalField(**MONEY)
     on = models.DateField()
     reason = models.CharField(max_length=500, blank=True)
+    item = models.ForeignKey(
+        "ledger.PayoutItem", on_delete=models.PROTECT, null=True, related_name="payments"
+    )
+    entry_id = models.BigIntegerField(null=True, unique=True)
+    entry_date = models.DateField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
 
     class Meta:
         db_table = "dtr_payment"
         ordering = ["id"]
-        constraints = [models.CheckConstraint(condition=Q(amount__gt=0), name="dtr_payment_positive")]
+        constraints = [
+            models.CheckConstraint(condition=Q(amount__gt=0), name="dtr_payment_positive"),
+            models.UniqueConstraint(fields=["item", "kind"], name="dtr_payment_item_once_each_way"),
+        ]
         triggers = APPEND_ONLY
 
     def __str__(self) -> str:

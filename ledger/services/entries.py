@@ -193,6 +193,42 @@ def event_entry(
     )
 
 
+def enter_events(
+    txn_type: str,
+    *,
+    amounts: Sequence[Decimal],
+    references: Sequence[str],
+    channels: Sequence[str],
+    on: date,
+    origin: Origin,
+    actor_id: int,
+    event_on: date | None = None,
+) -> list[Entered]:
+    """Enter many events of one kind, one entry each, in the order given: a statement for one as for thousands."""
+    if not amounts:
+        return []
+    policy = checked_policy()
+    count = len(amounts)
+    columns: Columns = {
+        "category": [txn_type] * count,
+        "amount": amounts,
+        "reference_id": references,
+    }
+    frame = expand(policy, event_frame(columns, on=on, channels=channels), columns)
+    lines: list[list[NewLine]] = [[] for _ in amounts]
+    templates: list[int | None] = [None] * count
+    for row, template, account_id, value, fund in zip(
+        frame["row"], frame["template"], frame["account_id"], signed(frame), frame["fund"], strict=True
+    ):
+        lines[row - 1].append(NewLine(account_id, value, fund=fund))
+        templates[row - 1] = policy.compiled.templates[template].key
+    entries = [
+        NewEntry(je_date=on, event_on=event_on, reference=reference, template_id=template, lines=of_one)
+        for reference, template, of_one in zip(references, templates, lines, strict=True)
+    ]
+    return enter(entries, origin=origin, actor_id=actor_id)
+
+
 def open_day(day: date) -> date:
     """The accounting date of something recorded on a day: that day, or the first open one after it.
 

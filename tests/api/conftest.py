@@ -20,6 +20,15 @@ ACCOUNTS = ("ledger.view_account", "ledger.open_account")
 BATCHES = ("ledger.view_journalrun", "ledger.post_batch", "ledger.reverse_batch")
 WRITE = ("ledger.void_posting", "ledger.take_payment", "ledger.reverse_settlement")
 FLEET = ("leases.view_driver", "leases.view_medallion", "leases.view_vehicle", "leases.view_lease")
+PAYOUTS = tuple(
+    f"ledger.{name}"
+    for name in (
+        "view_payoutbatch", "prepare_payoutbatch", "approve_payoutbatch", "download_payoutbatch", "send_payoutbatch",
+        "view_payoutinstruction", "request_payoutinstruction", "approve_payoutinstruction", "hold_payout",
+        "view_payoutcheck", "issue_payoutcheck", "void_payoutcheck", "open_checkbook", "pay_cash",
+        "view_payoutreturn", "record_payoutreturn",
+    )
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -43,4 +52,4 @@ def client_with(db: None) -> Callable[..., APIClient]:
 @pytest.fixture
 def api(client_with: Callable[..., APIClient]) -> APIClient:
     """A client that may do everything."""
-    return client_with(*READ, *WRITE, *FLEET, *ACCOUNTS)
+    return client_with(*READ, *WRITE, *FLEET, *ACCOUNTS, *PAYOUTS)

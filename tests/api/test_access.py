@@ -23,6 +23,8 @@ PARAMETERS = {
     "repayment_no": "RPR-2019-99999",
     "run_id": "1", "on": "2025-07-13", "source": "bank_csv", "log_id": "1",
     "upload_id": "00000000-0000-4000-8000-000000000000", "payment_number": "INTPAY-2019-00001",
+    "batch_number": "1901-999", "check_number": "999999", "return_id": "999999", "receipt_number": "CASHPAY-2019-99999",
+    "instruction_id": "00000000-0000-4000-8000-000000000000",
 }  # fmt: skip
 
 

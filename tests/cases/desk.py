@@ -1,5 +1,6 @@
 """A desk in a real browser: the site served from a database of its own, and people who are logged in."""
 
+import base64
 import os
 import shutil
 from collections.abc import Iterator
@@ -78,8 +79,11 @@ def look(page: Page, name: str) -> None:
 
 @contextmanager
 def served(url: str) -> Iterator[Desk]:
-    # The same key, so that a session made here is one there.
-    env = {"SECRET_KEY": settings.SECRET_KEY}
+    # The same keys, so that a session made here is one there, and bank details can be read.
+    env = {
+        "SECRET_KEY": settings.SECRET_KEY,
+        "BANK_DETAILS_KEY": base64.b64encode(settings.BANK_DETAILS_KEYS[0]).decode(),
+    }
     with databases.serving(url, env) as address, sync_playwright() as playwright:
         found = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])

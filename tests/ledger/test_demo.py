@@ -9,6 +9,7 @@ from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from leases.demo.fleet import CABS
@@ -83,6 +84,18 @@ def test_a_second_demo_changes_nothing_and_says_so(cloned_database: str, tmp_pat
     assert len(pdfs) == first["pdfs"]["files"] == len(CABS)
     settlements = (out / "curb_settlements.csv").read_text().splitlines()
     assert len(settlements) == 1 + 7 * len(WEEKS) - 1 + 1  # a header, a day each, one late, one told twice
+
+    with psycopg.connect(cloned_database) as reading:
+        paid = reading.execute(
+            """
+            SELECT state, count(*) FROM payout_batch GROUP BY 1
+            UNION ALL SELECT 'item ' || state, count(*) FROM payout_item WHERE method = 'ACH' GROUP BY 1
+            UNION ALL SELECT 'check ' || state, count(*) FROM payout_check GROUP BY 1
+            """
+        ).fetchall()
+    states = dict(paid)
+    assert (states["SETTLED"], states["item RETURNED"], states["check VOIDED"]) == (1, 2, 1)
+    assert states["item PAID"] > 20 and states["check ISSUED"] > 5
 
     again = run_manage(cloned_database, "demo", "--out", str(out)).stdout
     assert "Everything was there already: nothing was changed." in again

@@ -182,11 +182,11 @@ TAMPERING: dict[str, list[tuple[str, str]]] = {
     "2500 = net pay of unpaid DTRs": [
         (
             "UPDATE dtr SET status = 'FINALIZED' WHERE number = '{report}'",
-            "the first that differs is {report} (finalized): 2500 has 0.00, owed is {net_pay}",
+            "the first that differs is {report} (finalized, last paid 2019-03-11): 2500 has 0.00, owed is {net_pay}",
         ),
         (
             "UPDATE ledger_entry_header SET reference = 'DTR-0' WHERE origin = 'DTR'",
-            "the first that differs is {report} (paid): 2500 has {net_pay}, owed is 0.00",
+            "the first that differs is {report} (paid, last paid 2019-03-11): 2500 has {net_pay}, owed is 0.00",
         ),
     ],
 }

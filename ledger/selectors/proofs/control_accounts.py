@@ -92,6 +92,16 @@ SELECT format('2300 stands at %s, trips not settled yet at %s; the first that di
  ORDER BY x.rank, x.account_id, x.week LIMIT 1
 """
 
+LAST_PAYMENT = """
+SELECT ', last ' || lower(m.kind) || ' ' || m."on" || coalesce(' by batch ' || b.number, '')
+       || coalesce(' by check ' || c.number, '')
+  FROM dtr_payment m
+  LEFT JOIN payout_item i ON i.id = m.item_id
+  LEFT JOIN payout_batch b ON b.id = i.batch_id
+  LEFT JOIN payout_check c ON c.item_id = i.id
+ WHERE m.dtr_id = o.id ORDER BY m.id DESC LIMIT 1
+"""
+
 NET_PAY_OWED = f"""
 WITH line AS ({_lines_of("2500", "CR")}),
 journal AS (
@@ -115,8 +125,9 @@ SELECT format('2500 stands at %s, the net pay of unpaid DTRs at %s; the first th
        || CASE
             WHEN o.id IS NULL THEN
               format('%s on 2500 of no DTR, from %s on', {money("j.amount")}, j.je_number)
-            ELSE format('%s (%s%s): 2500 has %s, owed is %s', o.number, lower(o.status),
+            ELSE format('%s (%s%s%s): 2500 has %s, owed is %s', o.number, lower(o.status),
                         CASE o.payout_status WHEN 'VOIDED' THEN ', its payout voided' ELSE '' END,
+                        ({LAST_PAYMENT}),
                         {money("coalesce(j.amount, 0)")}, {money("o.amount")})
           END
   FROM owed o

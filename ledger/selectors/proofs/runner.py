@@ -9,6 +9,7 @@ from .batches import BATCH_CHECKS
 from .check import Check, Proof
 from .control_accounts import CONTROL_CHECKS
 from .journal import JOURNAL_CHECKS
+from .payouts import PAYOUT_CHECKS
 from .subledger import SUBLEDGER_CHECKS
 
 ARCHIVES_READ = "archived months are what was taken out"
@@ -18,7 +19,13 @@ SELECT to_char(month, 'YYYY-MM'), to_regclass('pg_temp.archived_ledger_entry_lin
 """
 _DIFFERENT_ARCHIVES = "SELECT wrong FROM ledger_archive_differences() LIMIT 1"
 
-CHECKS: tuple[Check, ...] = (*SUBLEDGER_CHECKS, *JOURNAL_CHECKS, *CONTROL_CHECKS, *BATCH_CHECKS)
+CHECKS: tuple[Check, ...] = (
+    *SUBLEDGER_CHECKS,
+    *JOURNAL_CHECKS,
+    *CONTROL_CHECKS,
+    *PAYOUT_CHECKS,
+    *BATCH_CHECKS,
+)
 
 
 def run_proofs() -> Iterator[Proof]:
