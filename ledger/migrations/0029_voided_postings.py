@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ledger", "0024_deposits")]
+    dependencies = [("ledger", "0028_payouts")]
     operations = [
         migrations.AddIndex(
             model_name="ledgerposting",
