@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('leases', '0002_fleet_rules'),
-        ('ledger', '0020_house_events'),
+        ('ledger', '0024_deposits'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

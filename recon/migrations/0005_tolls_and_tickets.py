@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('leases', '0002_fleet_rules'),
         ('ledger', '0020_house_events'),
-        ('recon', '0002_beat_schedule'),
+        ('recon', '0004_curb_schedule'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
