@@ -84,7 +84,7 @@ def obligation_of(row: RepaymentInstallment) -> Obligation:
 def post_now(*, rows: Sequence[RepaymentInstallment], actor: User, on: date) -> None:
     """Charge installments before a run comes to them; in the transaction that decided so."""
     posted = create_obligations(
-        obligations=[obligation_of(row) for row in rows], actor=actor, on=on, by_schedule=True
+        obligations=[obligation_of(row) for row in rows], actor=actor, on=on, scheduled=True
     )
     mark_posted([(row.pk, made.posting_id) for row, made in zip(rows, posted, strict=True)])
 

@@ -127,17 +127,17 @@ def create_obligations(
     on: date,
     accounting_date: date | None = None,
     run_week: date | None = None,
-    by_schedule: bool = False,
+    scheduled: bool = False,
 ) -> list[Posted]:
     """Post many debits in one statement, all or none; returns them in the order given.
 
-    `by_schedule`: the schedule itself posts outside a run (a payoff, what a hold missed, a deposit's release), under
-    references that are kept for it. Raises as `create_obligation`; the first row that is wrong is named.
+    `scheduled` says that the schedule itself posts them, before a run comes to it: a payoff, what a hold missed, a
+    deposit's release. Raises as `create_obligation`; the first row that is wrong is named.
     """
     if not obligations:
         return []
     rows = [check_obligation(obligation, on) for obligation in obligations]
-    if run_week is None and not by_schedule:
+    if run_week is None and not scheduled:
         refuse_reserved(rows)
     return insert_postings(
         rows,

@@ -68,7 +68,7 @@ def _lease_fees(*, leases: Sequence[Lease], actor: User, on: date) -> None:
         schedule.make_installments(through=through, lease_id=lease.pk)
         due += source.due(through=through, limit=1_000, part=accounts[lease.pk], parts=_EACH_BY_ITSELF)
     posted = create_obligations(
-        obligations=[installment.obligation for installment in due], actor=actor, on=on, by_schedule=True
+        obligations=[installment.obligation for installment in due], actor=actor, on=on, scheduled=True
     )
     source.mark_posted(
         [(installment.source_id, made.posting_id) for installment, made in zip(due, posted, strict=True)]
