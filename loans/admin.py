@@ -42,7 +42,7 @@ class DriverLoanAdmin(RepaymentAdmin):
     def facts(self, record: Any) -> list[tuple[str, Cell]]:
         return [
             ("Paid out by", Cell(f"{record.get_method_display()} {record.method_reference}".strip())),
-            ("For", Cell(record.purpose or "–", look="long")),
+            ("For", Cell(record.purpose or "–")),
         ]
 
     def own_tables(self, record: Any) -> list[Table]:

@@ -112,7 +112,7 @@ class LoanScreen(StepScreen):
             facts=[
                 ("Paid out by", Cell(method)),
                 ("Posted", Cell("each installment when it is due, by the weekly run")),
-                ("For", Cell(data["purpose"] or "–", look="long")),
+                ("For", Cell(data["purpose"] or "–")),
             ],
             tables=[showing.planned_table("The schedule", planned, with_interest=True)],
         )
@@ -157,7 +157,7 @@ class DecisionScreen(StepScreen):
                 title=f"Reject {case.result['number']}?",
                 subtitle="The draft is cancelled; nothing is paid out.",
                 figures=detail.figures,
-                facts=[*detail.facts, ("Your note", Cell(note, look="long"))],
+                facts=[*detail.facts, ("Your note", Cell(note))],
             )
         return Detail(
             title=f"Approve, and pay out {case.result['number']}?",
@@ -219,7 +219,7 @@ def _loan_detail(case: Case) -> Detail:
         facts=[
             ("Lease", Cell(plan.repayment.lease.number)),
             ("Paid out by", Cell(f"{loan.get_method_display()} {loan.method_reference}".strip())),
-            ("For", Cell(loan.purpose or "–", look="long")),
+            ("For", Cell(loan.purpose or "–")),
             ("Entered by", Cell(str(plan.repayment.created_by))),
         ],
         tables=showing.schedule_tables(plan)[:1],

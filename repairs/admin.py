@@ -45,7 +45,7 @@ class RepairInvoiceAdmin(RepaymentAdmin):
         return [
             ("Invoice date", Cell(day(record.starts_on))),
             ("Vehicle", Cell(str(record.vehicle))),
-            ("What was done", Cell(record.description, look="long")),
+            ("What was done", Cell(record.description)),
         ]
 
     def exported(self, export_format: str) -> HttpResponseBase:

@@ -123,7 +123,7 @@ class RepairScreen(StepScreen):
                 ("Invoice date", Cell(day(data["invoice_date"]))),
                 ("Posted", Cell("each when it is due, by the weekly run" if planned else "nothing")),
                 ("Afterwards", Cell("a draft, to be confirmed" if data["as_draft"] else "open")),
-                ("What was done", Cell(data["description"], look="long")),
+                ("What was done", Cell(data["description"])),
             ],
             tables=[showing.planned_table("The schedule", planned, with_interest=False)] if planned else [],
         )

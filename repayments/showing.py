@@ -119,7 +119,7 @@ def effect(plan: Plan, change: Change, *, title: str, subtitle: str = "") -> Det
         tables = schedule_tables(plan)[:1]
     facts = [("Is", Cell(Status(plan.status).label)), ("Becomes", Cell(_becomes(plan, change)))]
     if change.reason:
-        facts.append(("Why", Cell(change.reason, look="long")))
+        facts.append(("Why", Cell(change.reason)))
     return Detail(title=title, subtitle=subtitle, figures=figures, facts=facts, tables=tables)
 
 
@@ -135,7 +135,7 @@ def facts_of(plan: Plan) -> list[tuple[str, Cell]]:
         ("Since", Cell(day(repayment.state_since))),
     ]
     if repayment.state_reason:
-        facts.append(("Why", Cell(repayment.state_reason, look="long")))
+        facts.append(("Why", Cell(repayment.state_reason)))
     return facts
 
 
