@@ -21,6 +21,7 @@ PARAMETERS = {
     "case_no": "MISCEXP999999", "step_id": "MISCEXP-001", "document_id": "1", "expense_id": "MISC-2019-99999",
     "run_id": "1", "on": "2025-07-13", "source": "bank_csv", "log_id": "1",
     "upload_id": "00000000-0000-4000-8000-000000000000",
+    "settlement_pk": "1",
 }  # fmt: skip
 
 
