@@ -81,7 +81,8 @@ def side_by_side(log: ReconLog, candidates: Sequence[ReconLog]) -> Table:
         [Cell("Ended as"), *(Cell(one.get_outcome_display()) for one in rows)],
     ]
     more = len(candidates) - MOST_CANDIDATES
-    note = f"And {more} more, named below." if more > 0 else ""
+    together = shown_money(sum((one.amount for one in candidates), Decimal(0)))
+    note = f"And {more:,} more; all of them together come to {together}." if more > 0 else ""
     return Table("Side by side", ["", *titles], told, note=note)
 
 

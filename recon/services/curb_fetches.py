@@ -46,7 +46,7 @@ Telling = Callable[..., Any]
 
 
 class FetchUnset(ReconError):
-    code, status = "curb.unset", 409
+    code, status = "curb.unset", 400
     message = "No address to fetch trips from is set. Set CURB_TRIPS_URL, and its host in RECON_API_HOSTS."
 
 
