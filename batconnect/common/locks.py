@@ -19,3 +19,4 @@ RECON_SOURCE = 7305130  # a source is reconciled, or decided upon
 ARCHIVES = 7305110230  # shared: archives are read; alone: a month is dropped or restored
 ROTATION = 7305110231  # one rotation of the partitions at a time
 PAYOUT_FILE = 7305110252  # one ACH file is named at a time
+PAYOUT_RETURNS = 7305110253  # one file of returns is taken in at a time
