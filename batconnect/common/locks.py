@@ -24,3 +24,4 @@ CURB_FETCH = 7305110246  # held by the session while trips are fetched, one wind
 ROTATION = 7305110231  # one rotation of the partitions at a time
 AGENCY_IMPORT = 7305110248  # tolls and tickets come in, by file or by hand
 PAYOUT_FILE = 7305110252  # one ACH file is named at a time
+PAYOUT_RETURNS = 7305110253  # one file of returns is taken in at a time

@@ -50,7 +50,10 @@ EFFECTS = {
     "sent": "Every DTR in it is paid on that day: 2500 net pay owed to 1010 bank.",
     "settled": "The bank took the money. Nothing is booked; what comes back from now on is a return.",
     "takeout": "The DTR is free to be paid again, by another batch, a check or in cash.",
-    "reverse": "The whole batch is taken back: its DTRs are free to be paid again. Nothing was booked.",
+    "reverse": (
+        "The whole batch is taken back: its DTRs are free to be paid again. Nothing was booked. "
+        "If its file went to the bank, mark it as sent instead, or its drivers will be paid twice."
+    ),
 }
 
 

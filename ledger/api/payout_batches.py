@@ -48,6 +48,16 @@ def what_to_pay(body: dict[str, Any]) -> dict[str, Any]:
     return {"week": body.get("week"), "numbers": body.get("dtr_numbers")}
 
 
+def documented(operation_id: str, request: Any, answer: Any, status: int = 200) -> Any:
+    return extend_schema(
+        tags=["payments"],
+        operation_id=operation_id,
+        parameters=[KEY_PARAMETER],
+        request=request,
+        responses={status: answer},
+    )
+
+
 class PayList(ApiView):
     permissions = {"GET": "ledger.view_payoutbatch"}
     query_class = schemas.PayListQuery

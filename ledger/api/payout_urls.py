@@ -6,7 +6,9 @@ from django.urls.converters import StringConverter
 from batconnect.api.routes import route
 
 from . import payout_batches as batches
+from . import payout_methods as methods
 from . import payout_papers as papers
+from . import payout_returns as returns
 
 
 class BatchNumber(StringConverter):
@@ -43,12 +45,14 @@ urlpatterns = [
         route(f"{_BATCH}/{name}", view.as_view(), name=f"payout-batch-{name}")
         for name, view in _STEPS.items()
     ),
-    route("payments/drivers/<id:driver_id>/methods", papers.Methods.as_view(), name="payout-methods"),
+    route("payments/drivers/<id:driver_id>/methods", methods.Methods.as_view(), name="payout-methods"),
     route(
-        "payments/drivers/<id:driver_id>/method", papers.RequestMethod.as_view(), name="payout-method-request"
+        "payments/drivers/<id:driver_id>/method",
+        methods.RequestMethod.as_view(),
+        name="payout-method-request",
     ),
-    route(f"{_METHOD}/approve", papers.ApproveMethod.as_view(), name="payout-method-approve"),
-    route(f"{_METHOD}/reject", papers.RejectMethod.as_view(), name="payout-method-reject"),
+    route(f"{_METHOD}/approve", methods.ApproveMethod.as_view(), name="payout-method-approve"),
+    route(f"{_METHOD}/reject", methods.RejectMethod.as_view(), name="payout-method-reject"),
     route("payments/checks", papers.Checks.as_view(), name="payout-checks"),
     route(f"{_CHECK}/pdf", papers.CheckPdf.as_view(), name="payout-check-pdf"),
     route(f"{_CHECK}/void", papers.VoidCheck.as_view(), name="payout-check-void"),
@@ -59,8 +63,8 @@ urlpatterns = [
     route(
         "payments/cash/<cash_receipt:receipt_number>/pdf", papers.CashPdf.as_view(), name="payout-cash-pdf"
     ),
-    route("payments/returns", papers.Returns.as_view(), name="payout-returns"),
-    route("payments/returns/files", papers.ReturnFiles.as_view(), name="payout-return-files"),
-    route(f"{_RETURN}/apply", papers.ApplyReturn.as_view(), name="payout-return-apply"),
-    route(f"{_RETURN}/handle", papers.HandleReturn.as_view(), name="payout-return-handle"),
+    route("payments/returns", returns.Returns.as_view(), name="payout-returns"),
+    route("payments/returns/files", returns.ReturnFiles.as_view(), name="payout-return-files"),
+    route(f"{_RETURN}/apply", returns.ApplyReturn.as_view(), name="payout-return-apply"),
+    route(f"{_RETURN}/handle", returns.HandleReturn.as_view(), name="payout-return-handle"),
 ]

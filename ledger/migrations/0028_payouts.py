@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
             name='PayoutBatch',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.CharField(max_length=8, unique=True)),
+                ('number', models.CharField(max_length=10, unique=True)),
                 ('state', models.CharField(choices=[('DRAFT', 'Draft'), ('APPROVED', 'Approved'), ('FILED', 'File made'), ('SENT', 'Sent'), ('SETTLED', 'Settled'), ('REVERSED', 'Reversed')], default='DRAFT', max_length=8)),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ('approved_at', models.DateTimeField(null=True)),

@@ -32,7 +32,7 @@ class PayoutBatch(models.Model):
         SETTLED = "SETTLED", "Settled"
         REVERSED = "REVERSED", "Reversed"
 
-    number = models.CharField(max_length=8, unique=True)
+    number = models.CharField(max_length=10, unique=True)
     state = models.CharField(max_length=8, choices=State.choices, default=State.DRAFT)
     created_by = models.ForeignKey(_USER, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(db_default=models.functions.Now())

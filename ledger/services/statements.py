@@ -115,6 +115,8 @@ def pay_dtrs(*, handovers: Sequence[Handover], on: date, method: str, actor: Use
     """Record that the net pay of these DTRs was handed over, each whole; all or none. Raises the errors above."""
     if method not in PaymentMethod.values:
         raise UnknownMethod(method=method, choices=", ".join(PaymentMethod.values))
+    if not handovers:
+        return []
     found = _locked([handover.dtr_id for handover in handovers])
     coming = dict(PayoutItem.objects.filter(dtr__in=found, state="PENDING").values_list("dtr_id", "pk"))
     held = set(PayoutHold.objects.filter(dtr__in=found, released_at=None).values_list("dtr_id", flat=True))

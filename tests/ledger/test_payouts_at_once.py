@@ -14,7 +14,16 @@ from ledger.services import statements, voids
 from ledger.services.payouts import ach_batches, checks, desk, holds, nacha_returns
 from tests.factories import make_user
 from tests.ledger.factories import SUNDAY, broken_proofs
-from tests.ledger.payout_stories import MONDAY, WEDNESDAY, filed, net_pay, paid_by
+from tests.ledger.payout_stories import (
+    MONDAY,
+    ROUTING,
+    WEDNESDAY,
+    filed,
+    net_pay,
+    paid_by,
+    return_file,
+    return_line,
+)
 
 
 def at_once(*tasks: Callable[[], Any]) -> Counter[str]:
@@ -87,6 +96,15 @@ def test_whoever_comes_first_pays_and_everybody_else_is_told(committing_database
     assert DTRPayment.objects.filter(dtr__in=[sent, returned]).count() in (0, 2)
     if PayoutBatch.objects.get(pk=batch.pk).state == "REVERSED":
         ach_batches.mark_sent(number=filed().number, on=MONDAY, actor=clerk)
+
+    # One file of returns from two tabs: what it has fits nothing, so no account keeps them apart.
+    stray = return_file(
+        *return_line(f"622{ROUTING}{'1':<17}{'1':0>10}{'':39}{'9' * 15}"[:94], code="R01", trace="9" * 15)
+    )
+    ways = at_once(
+        *[lambda: nacha_returns.take_in(content=stray, file_name="stray", actor=clerk, on=WEDNESDAY)] * 2
+    )
+    assert ways == {"done": 1, "payout_returns.taken_before": 1}
 
     # One return from two people.
     ways = at_once(

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from batconnect.common import audit
+from batconnect.common import audit, locks
 from batconnect.common.models import User
 from batconnect.common.transactions import money_transaction
 from ledger.engine.nacha_returns import (
@@ -92,6 +93,8 @@ def take_in(*, content: bytes, file_name: str, actor: User, on: date) -> ReturnF
 
     Raises UnreadableReturns, ReturnsTooLarge, FileTakenBefore.
     """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [locks.PAYOUT_RETURNS])
     digest = _check_new(content)
     entries = _read(content)
     lock_accounts({item.dtr.account_id for item in _items_of(entries).values()})
