@@ -14,7 +14,7 @@ from batconnect.cases.registry import Flow, Step, StepDone, register_flow
 from batconnect.common.models import User
 
 from .flows import DecisionData, fetch_payment
-from .models import CreditDecision, DriverAccount, RefundMethod
+from .models import CreditDecision, DriverAccount, OutgoingMethod
 from .payment_data import Allocations
 from .services import credits
 from .services.credits import CreditAsked
@@ -47,7 +47,7 @@ class WriteOffData(_WhoseData):
 
 class RefundData(_WhoseData):
     amount = PositiveAmountField()
-    method = serializers.ChoiceField(choices=RefundMethod.choices)
+    method = serializers.ChoiceField(choices=OutgoingMethod.choices)
     method_reference = TextField(
         max_length=60,
         required=False,

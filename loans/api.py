@@ -17,6 +17,7 @@ from batconnect.api.views import ApiView, today
 from batconnect.common.idempotency import Answer
 from batconnect.exports import EXPORT_FORMATS, Column
 from batconnect.exports import Kind as Shown
+from ledger.models import OutgoingMethod
 from repayments import api as shared
 from repayments import reading
 from repayments.models import Kind
@@ -24,7 +25,7 @@ from repayments.services.plans import find_plan
 
 from . import services
 from .acts import ACTS
-from .models import DriverLoan, LoanMovement, PayoutMethod
+from .models import DriverLoan, LoanMovement
 
 _FIELDS = ("method", "method_reference", "purpose")
 _PATHS = {"method": "method"}
@@ -55,7 +56,7 @@ class LoanData(serializers.Serializer[Any]):
     rate = RateField(help_text="Interest in per cent a year, 0.00 to 25.00.")
     loan_date = DateField(help_text="When the money is handed over; not ahead of today.")
     first_due_on = DateField(help_text="A Saturday.")
-    method = serializers.ChoiceField(choices=PayoutMethod.choices)
+    method = serializers.ChoiceField(choices=OutgoingMethod.choices)
     method_reference = TextField(
         max_length=services.LONGEST_REFERENCE,
         required=False,
@@ -78,18 +79,18 @@ class MovementRow(serializers.Serializer[Any]):
 class LoanRow(shared.RepaymentRow):
     rate = AmountField(help_text="Interest in per cent a year.")
     forgiven = AmountField()
-    method = serializers.ChoiceField(choices=PayoutMethod.choices)
+    method = serializers.ChoiceField(choices=OutgoingMethod.choices)
     method_reference = serializers.CharField()
     purpose = serializers.CharField()
 
 
 class LoanAnswer(LoanRow):
-    installments = shared.InstallmentRow(many=True)
+    installments = shared.RepaymentInstallmentRow(many=True)
     movements = MovementRow(many=True)
 
 
 class _Filters(shared.Filters):
-    method = serializers.ChoiceField(choices=PayoutMethod.choices, required=False)
+    method = serializers.ChoiceField(choices=OutgoingMethod.choices, required=False)
 
 
 class LoansQuery(_Filters, PageQuery):

@@ -8,16 +8,11 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from batconnect.common.protection import APPEND_ONLY
+from ledger.models import OutgoingMethod
 from repayments.models import Repayment
 
 if TYPE_CHECKING:
     from django_stubs_ext.db.models.manager import RelatedManager
-
-
-class PayoutMethod(models.TextChoices):
-    CASH = "CASH", "Cash"
-    CHECK = "CHECK", "Check"
-    ACH = "ACH", "ACH"
 
 
 class DriverLoan(Repayment):
@@ -26,7 +21,7 @@ class DriverLoan(Repayment):
     `starts_on` is the loan date: the day the money is handed over, from which interest counts.
     """
 
-    method = models.CharField(max_length=5, choices=PayoutMethod.choices)
+    method = models.CharField(max_length=5, choices=OutgoingMethod.choices)
     method_reference = models.CharField("check number or ACH reference", max_length=60, blank=True)
     purpose = models.CharField(max_length=500, blank=True)
     movements: "RelatedManager[LoanMovement]"
@@ -35,7 +30,7 @@ class DriverLoan(Repayment):
         db_table = "driver_loan"
         ordering = ["-number"]
         constraints = [
-            models.CheckConstraint(condition=Q(method__in=PayoutMethod.values), name="driver_loan_method"),
+            models.CheckConstraint(condition=Q(method__in=OutgoingMethod.values), name="driver_loan_method"),
             models.CheckConstraint(
                 condition=Q(method="CASH") | ~Q(method_reference=""), name="driver_loan_method_reference"
             ),

@@ -13,6 +13,7 @@ from batconnect.common.models import User
 from batconnect.common.money import total
 from batconnect.common.screens import Action, Cell, Detail, admin_url, day, list_url, money_cell
 from batconnect.common.weeks import WEEK, saturday_of
+from ledger.models import OutgoingMethod
 from ledger.services.reasons import LONGEST_REASON, checked_reason
 from repayments import finding, showing
 from repayments.models import Kind, Status
@@ -20,7 +21,7 @@ from repayments.services.plans import find_plan
 
 from . import services
 from .flows import goes_to_second_person
-from .models import DriverLoan, PayoutMethod
+from .models import DriverLoan
 
 
 class LoanScreen(StepScreen):
@@ -47,7 +48,7 @@ class LoanScreen(StepScreen):
             "loan_date": post.get("loan_date", ""),
             "first_due_on": post.get("first_due_on", ""),
             "method": method,
-            "method_reference": post.get("method_reference", "") if method != PayoutMethod.CASH else "",
+            "method_reference": post.get("method_reference", "") if method != OutgoingMethod.CASH else "",
             "purpose": post.get("purpose", "").replace("\r\n", "\n"),
         }
 
@@ -78,7 +79,10 @@ class LoanScreen(StepScreen):
                     initial=(saturday_of(on) + WEEK).isoformat(),
                 ),
                 FormField(
-                    "method", "How it is paid out", "choice", choices=[("", "Choose…"), *PayoutMethod.choices]
+                    "method",
+                    "How it is paid out",
+                    "choice",
+                    choices=[("", "Choose…"), *OutgoingMethod.choices],
                 ),
                 FormField(
                     "method_reference",
@@ -98,7 +102,7 @@ class LoanScreen(StepScreen):
         )
         second = goes_to_second_person(data["amount"], actor)
         interest = total(one.interest for one in planned)
-        method = f"{PayoutMethod(data['method']).label} {data['method_reference']}".strip()
+        method = f"{OutgoingMethod(data['method']).label} {data['method_reference']}".strip()
         return Detail(
             title=f"{'Ask a second person to lend' if second else 'Lend'} {lease.driver.name} {data['amount']:,.2f}?",
             subtitle=f"{data['rate']} % a year from {day(data['loan_date'])} · lease {lease.number}",

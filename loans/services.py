@@ -10,7 +10,7 @@ from batconnect.common.models import User
 from batconnect.common.money import BadAmount, parse_amount
 from batconnect.common.transactions import money_transaction
 from leases.models import Lease
-from ledger.models import LedgerPosting, Origin
+from ledger.models import LedgerPosting, Origin, OutgoingMethod
 from ledger.services.entries import Entered
 from ledger.services.house_events import enter_house_event
 from ledger.services.reasons import checked_reason
@@ -21,7 +21,7 @@ from repayments.services.decisions import Change, need
 from repayments.services.errors import RateOutOfRange
 from repayments.services.plans import Plan, lock_plan
 
-from .models import DriverLoan, LoanMovement, PayoutMethod
+from .models import DriverLoan, LoanMovement
 
 LONGEST_REFERENCE, LONGEST_PURPOSE = 60, 500
 NO_INTEREST = Decimal("0.00")
@@ -135,13 +135,13 @@ def check_loan(
     if not Lease.objects.on(on).filter(pk=lease.pk).exists():
         raise NoActiveLease(lease=lease.number, day=on)
     schedules.checked_past(loan_date, on=on)
-    if method not in PayoutMethod.values:
+    if method not in OutgoingMethod.values:
         raise BadMethod(method=method)
     reference = method_reference.strip()
-    if method != PayoutMethod.CASH and not (
+    if method != OutgoingMethod.CASH and not (
         0 < len(reference) <= LONGEST_REFERENCE and reference.isprintable()
     ):
-        what = "number of the check" if method == PayoutMethod.CHECK else "reference of the ACH payment"
+        what = "number of the check" if method == OutgoingMethod.CHECK else "reference of the ACH payment"
         raise ReferenceMissing(what=what, longest=LONGEST_REFERENCE)
     planned = schedules.first_schedule(
         amount=schedules.checked_amount(amount),

@@ -75,7 +75,7 @@ class RepairRow(shared.RepaymentRow):
 
 
 class RepairAnswer(RepairRow):
-    installments = shared.InstallmentRow(many=True)
+    installments = shared.RepaymentInstallmentRow(many=True)
 
 
 class _Filters(shared.Filters):

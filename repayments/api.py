@@ -61,7 +61,7 @@ class ChargeRow(PlannedRow):
     reference_id = serializers.CharField(help_text="Empty for one that is only made when it is carried out.")
 
 
-class InstallmentRow(PlannedRow):
+class RepaymentInstallmentRow(PlannedRow):
     position = serializers.IntegerField()
     reference_id = serializers.CharField()
     status = serializers.ChoiceField(choices=InstallmentStatus.choices, help_text="Follows the ledger.")

@@ -12,7 +12,7 @@ from batconnect.cases.screens import FormField, Found, StepPage, StepScreen, who
 from batconnect.common.models import User
 from batconnect.common.screens import Action, Cell, Detail, Table, admin_url, list_url, money, money_cell
 from ledger import credit_flows, flows
-from ledger.models import Category, CreditDecision, LedgerBalance, RefundMethod
+from ledger.models import Category, CreditDecision, LedgerBalance, OutgoingMethod
 from ledger.selectors.account_items import accounts_starting
 from ledger.services import credits
 from ledger.services.credits import CreditAsked, CreditPlan
@@ -118,7 +118,7 @@ class RefundScreen(CreditScreen):
     confirm_label = "Ask for it"
     fields = (
         _AMOUNT,
-        FormField("method", "Paid back by", "choice", choices=RefundMethod.choices),
+        FormField("method", "Paid back by", "choice", choices=OutgoingMethod.choices),
         FormField(
             "method_reference",
             "Check number or ACH reference",
@@ -261,7 +261,7 @@ def effect(
     ]
     if asked.kind == Kind.ADJUSTMENT:
         figures.append(("Stays as credit", money_cell(plan.stays_open)))
-    how = f"{RefundMethod(asked.method).label} {asked.method_reference}".strip() if refund else ""
+    how = f"{OutgoingMethod(asked.method).label} {asked.method_reference}".strip() if refund else ""
     return Detail(
         title=title or f"{label} of {money(plan.amount)}",
         subtitle=f"{account.driver}, lease {account.lease.number}",

@@ -3,7 +3,7 @@
 from .accounts import Account, AccountKind, BalanceSnapshot, Currency, GuardedBalance
 from .archives import ArchivedAccountTotal, ArchivedFile, ArchivedMonth
 from .batches import BatchAccountTotal, JournalRun, JournalShard, RunReject, RunState, RunTripTotal
-from .credits import CreditDecision, OpeningImport, RefundMethod
+from .credits import CreditDecision, OpeningImport, OutgoingMethod
 from .drawers import CheckBounce, Drawer, DrawerClose, DrawerMovement
 from .driver_ledger import (
     Category,
@@ -82,6 +82,7 @@ __all__ = [
     "MonthEvent",
     "OpeningImport",
     "Origin",
+    "OutgoingMethod",
     "ParkedRow",
     "PaymentMethod",
     "PayoutBatch",
@@ -92,7 +93,6 @@ __all__ = [
     "PayoutMethod",
     "PayoutReturn",
     "ProductAccountMap",
-    "RefundMethod",
     "ReturnFile",
     "RunReject",
     "RunState",

@@ -9,8 +9,8 @@ from batconnect.common.protection import APPEND_ONLY
 from .driver_ledger import MONEY, DriverAccount, LedgerPosting
 
 
-class RefundMethod(models.TextChoices):
-    """How credit is paid back: out of a cashier's drawer, or from the bank."""
+class OutgoingMethod(models.TextChoices):
+    """How money leaves for a driver: out of a cashier's drawer, or from the bank."""
 
     CASH = "CASH", "Cash"
     CHECK = "CHECK", "Check"
@@ -36,7 +36,7 @@ class CreditDecision(models.Model):
     posting = models.OneToOneField(LedgerPosting, on_delete=models.PROTECT, related_name="credit_decision")
     amount = models.DecimalField(**MONEY)
     reason = models.CharField(max_length=500)
-    method = models.CharField(max_length=5, choices=RefundMethod.choices, blank=True)
+    method = models.CharField(max_length=5, choices=OutgoingMethod.choices, blank=True)
     method_reference = models.CharField("check number or ACH reference", max_length=60, blank=True)
     parts = models.JSONField()
     approval_above = models.DecimalField(**MONEY)

@@ -19,7 +19,7 @@ from batconnect.common.money import ZERO, parse_amount, total
 from batconnect.common.numbers import reserve_numbers
 from batconnect.common.transactions import money_transaction
 
-from ..models import Category, CreditDecision, DriverAccount, LedgerBalance, RefundMethod
+from ..models import Category, CreditDecision, DriverAccount, LedgerBalance, OutgoingMethod
 from .accounts import lock_account
 from .allocations import Pair, allocate_pairs
 from .errors import LedgerError, translated
@@ -38,7 +38,7 @@ Kind = CreditDecision.Kind
 # The run pays out what is left of the first two; a write-off gives nothing away but the debt it was for.
 NEVER_REFUNDED = (Category.EARNINGS, Category.TAXES, Category.WRITE_OFF, Category.PAYOUT)
 PREFIXES = {Kind.ADJUSTMENT: "ADJ", Kind.WRITE_OFF: "WO", Kind.REFUND: "RFD"}
-_NEEDS_REFERENCE = {RefundMethod.CHECK: "check number", RefundMethod.ACH: "ACH reference"}
+_NEEDS_REFERENCE = {OutgoingMethod.CHECK: "check number", OutgoingMethod.ACH: "ACH reference"}
 
 
 class NothingNamed(LedgerError):
@@ -228,9 +228,9 @@ def refundable(account_id: int) -> Decimal:
 
 def _refund_parts(asked: CreditAsked) -> tuple[Decimal, list[PaymentPart]]:
     amount = _positive(asked.amount)
-    if asked.method not in RefundMethod.values:
-        raise UnknownMethod(method=asked.method, choices=", ".join(RefundMethod.values))
-    needed = _NEEDS_REFERENCE.get(RefundMethod(asked.method))
+    if asked.method not in OutgoingMethod.values:
+        raise UnknownMethod(method=asked.method, choices=", ".join(OutgoingMethod.values))
+    needed = _NEEDS_REFERENCE.get(OutgoingMethod(asked.method))
     if needed and not asked.method_reference.strip():
         raise MethodReferenceMissing(method=asked.method, needed=needed)
     credits = refundable_credits(asked.account.pk)
