@@ -19,11 +19,10 @@ from batconnect.api.pagination import PageQuery, Sorts, page_schema
 from ledger.services.reasons import LONGEST_REASON
 
 from ..models import AgencyDecision, AgencyItem, AgencyKind, MoneyState, Payer, State
+from ..models.agency import ASKED
 from ..services.agency.holding import MOST_AT_ONCE
 
-ACTIONS = (
-    "accept", "assign", "reassign", "reduce", "dispute", "dismiss", "fleet-cost", "credit", "undo", "revision",
-)  # fmt: skip
+ACTIONS = [action for action, _ in ASKED]
 TICKET_KINDS = [(kind.value, kind.label) for kind in (AgencyKind.PVB, AgencyKind.TLC)]
 SCORE: Any = {"min_value": 0, "max_value": 100, "required": False, "help_text": "Hundredths: 90 is 0.90."}
 
@@ -105,7 +104,7 @@ class ItemDetail(ItemRow):
     decisions = DecisionRow(many=True)
     raw = serializers.DictField(help_text="The row as it came.")
     possible = serializers.ListField(
-        child=serializers.ChoiceField(choices=ACTIONS), help_text="What may be decided now."
+        child=serializers.ChoiceField(choices=ASKED), help_text="What may be decided now."
     )
 
 
@@ -148,7 +147,7 @@ class DecideRequest(serializers.Serializer[Any]):
     reason; payer where something was paid already.
     """
 
-    action = serializers.ChoiceField(choices=ACTIONS)
+    action = serializers.ChoiceField(choices=ASKED)
     seen = BodyIdField(
         required=False, help_text="The decision_id looked at; another one by now is refused with 409."
     )

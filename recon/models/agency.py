@@ -45,6 +45,19 @@ class State(models.TextChoices):
     REVISED = "REVISED", "Revised"
 
 
+# What may be asked for of an item, over HTTP and on the screens.
+ASKED = [
+    ("accept", "Accept"),
+    ("assign", "Assign"),
+    ("reassign", "Reassign"),
+    ("reduce", "Reduce"),
+    ("dispute", "Dispute"),
+    ("dismiss", "Dismiss"),
+    ("fleet-cost", "Fleet cost"),
+    ("credit", "Credit to a toll"),
+    ("undo", "Take back"),
+    ("revision", "Accept a revision"),
+]
 WAITING = (State.REVIEW, State.UNASSIGNED, State.CREDIT)
 
 
