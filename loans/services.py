@@ -1,5 +1,6 @@
 """Lending money to drivers: drafted, paid out, forgiven. How it is repaid is `repayments`' to know."""
 
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 
@@ -267,6 +268,12 @@ def cancel_draft(*, number: str, reason: str, actor: User, on: date, case_no: st
 def fall_due(*, lease: Lease, on: date, actor: User) -> list[LedgerPosting]:
     """Charge at once what is still scheduled of a lease's loans, with the interest to the day; for the deposit."""
     return schedules.fall_due(kind=Kind.LOAN, lease=lease, on=on, actor=actor)
+
+
+def fall_due_on(*, leases: Sequence[Lease], actor: User, on: date) -> None:
+    """`fall_due` for each of these leases: what the release of their deposits asks of us."""
+    for lease in leases:
+        fall_due(lease=lease, on=on, actor=actor)
 
 
 def _checked_rate(rate: Decimal) -> Decimal:

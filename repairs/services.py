@@ -1,5 +1,6 @@
 """Entering repair invoices, and deciding about them. How they are repaid is `repayments`' to know."""
 
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 
@@ -174,6 +175,12 @@ def confirm_repair(*, number: str, actor: User, on: date, case_no: str = "") -> 
 def fall_due(*, lease: Lease, on: date, actor: User) -> list[LedgerPosting]:
     """Charge at once what is still scheduled of a lease's repairs, and cancel the rest; for the deposit's release."""
     return schedules.fall_due(kind=Kind.REPAIR, lease=lease, on=on, actor=actor)
+
+
+def fall_due_on(*, leases: Sequence[Lease], actor: User, on: date) -> None:
+    """`fall_due` for each of these leases: what the release of their deposits asks of us."""
+    for lease in leases:
+        fall_due(lease=lease, on=on, actor=actor)
 
 
 def _check_text(what: str, text: str, longest: int) -> None:

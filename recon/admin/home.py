@@ -4,7 +4,8 @@ from batconnect.common.home import Tile, register_table, register_tile
 from batconnect.common.models import User
 from batconnect.common.screens import Cell, Table, admin_url, day, list_url
 
-from ..models import CurbFetch, CurbSettlement, ReconJob, ReconLog, ReconSource
+from ..models import AgencyItem, CurbFetch, CurbSettlement, ReconJob, ReconLog, ReconSource
+from ..selectors.agency import waiting_counts
 from ..selectors.exceptions import jobs_in_force, open_exceptions
 from .parts import shown_money
 
@@ -32,6 +33,16 @@ def _fetches(user: User) -> list[Tile]:
     last = CurbFetch.objects.filter(status=CurbFetch.Status.DONE).order_by("-id").first()
     failed = CurbFetch.objects.filter(status=CurbFetch.Status.FAILED, pk__gt=last.pk if last else 0).count()
     return [Tile("Fetches of trips failed", failed, list_url(CurbFetch, "status__exact=FAILED"))]
+
+
+def _agencies(user: User) -> list[Tile]:
+    """Tolls and tickets that a person decides about: suggestions, those without one, and credits."""
+    waiting = waiting_counts()
+    labels = {"REVIEW": "Tolls, tickets to review", "UNASSIGNED": "Tolls, tickets unassigned"}
+    return [
+        Tile(label, waiting[state], list_url(AgencyItem, f"state__exact={state}"))
+        for state, label in labels.items()
+    ]
 
 
 def _sources(user: User) -> Table:
@@ -62,4 +73,5 @@ def _sources(user: User) -> Table:
 register_tile(_exceptions, permission="recon.view_reconlog")
 register_tile(_settlements, permission="recon.view_curbsettlement")
 register_tile(_fetches, permission="recon.view_curbfetch")
+register_tile(_agencies, permission="recon.view_agencyitem")
 register_table(_sources, permission="recon.view_reconjob")

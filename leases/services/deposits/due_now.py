@@ -3,7 +3,7 @@
 Lease fees are ours. Repairs and loans are above us, and announce theirs from their apps' `ready`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Protocol
 
@@ -38,15 +38,28 @@ class DueNow(Protocol):
 
 
 _registered: list[DueNow] = []
+_holds: list[Callable[[], None]] = []
 
 # More parts than there are accounts: each account is a part by itself, so a source is asked for one account's alone.
 _EACH_BY_ITSELF = 2**62
 
 
-def register_due_now(due_now: DueNow) -> None:
-    """Announce charges that fall due when a lease's deposit is released; called once, from the app's `ready`."""
+def register_due_now(due_now: DueNow, *, hold: Callable[[], None] | None = None) -> None:
+    """Announce charges that fall due when a lease's deposit is released; called once, from the app's `ready`.
+
+    `hold` takes the lock under which the app's own schedules are posted, before any account is locked.
+    """
     if due_now not in _registered:
         _registered.append(due_now)
+    if hold is not None and hold not in _holds:
+        _holds.append(hold)
+
+
+def hold_schedules() -> None:
+    """Keep everybody from posting installments, of fees and of what was announced, until the transaction ends."""
+    schedule.hold_schedule()
+    for hold in _holds:
+        hold()
 
 
 def fall_due(*, leases: Sequence[Lease], actor: User, on: date) -> None:

@@ -13,11 +13,11 @@ from batconnect.common.errors import BatConnectError
 from batconnect.common.models import User
 from batconnect.common.money import total
 from batconnect.common.transactions import money_transaction
-from leases import schedule
 from leases.deposit_models import HOLD_DAYS, DepositRelease
 from leases.models import Lease
 from ledger.services import weekly_close
 
+from .due_now import hold_schedules
 from .releasing import release_locked
 
 Progress = Callable[[str, int, int], None]
@@ -126,7 +126,7 @@ def _each_by_itself(chunk: Sequence[int], holds: Holds, actor: User) -> None:
 
 @money_transaction
 def _release(*, lease_ids: Sequence[int], actor: User, on: date) -> list[DepositRelease]:
-    schedule.hold_schedule()
+    hold_schedules()
     leases = list(Lease.objects.select_for_update().filter(pk__in=lease_ids).order_by("pk"))
     # Looked at again under their locks: one may have been reopened, or released by somebody else.
     due = set(expired_holds(on, lease_ids))

@@ -17,7 +17,6 @@ from batconnect.common.errors import ConflictingState
 from batconnect.common.models import User
 from batconnect.common.money import ZERO
 from batconnect.common.transactions import money_transaction
-from leases import schedule
 from leases.deposit_models import HOLD_DAYS, DepositRelease, LeaseDeposit
 from leases.models import Lease
 from ledger.models import Category, DriverAccount, LedgerAllocation, LedgerBalance, LedgerPosting
@@ -28,7 +27,7 @@ from ledger.services.entries import open_day
 from ledger.services.errors import translated
 from ledger.services.reasons import checked_reason
 
-from .due_now import fall_due
+from .due_now import fall_due, hold_schedules
 from .terms import NoDeposit
 
 CANCELLED = "Never collected; the deposit is released"
@@ -80,7 +79,7 @@ def release_deposit(*, lease: Lease, actor: User, on: date, reason: str = "") ->
 
     Raises NoDeposit, AlreadyReleased, LeaseNotOver, ReasonLength and what falling due raises.
     """
-    schedule.hold_schedule()
+    hold_schedules()
     lease = Lease.objects.select_for_update().get(pk=lease.pk)
     released = release_locked(leases=[lease], actor=actor, on=on, reason=checked(lease, on=on, reason=reason))
     if not released:
