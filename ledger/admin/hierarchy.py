@@ -13,7 +13,7 @@ from batconnect.common import audit
 from ledger.models import Category, CategoryRank, EntryType
 
 
-class RankForm(ModelForm):  # type: ignore[type-arg]
+class RankForm(ModelForm):
     """The rank of one category in the list; it stands in a table, so it says itself what it is."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
