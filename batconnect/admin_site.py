@@ -144,6 +144,7 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ("Profit and loss", "trending_up", "ledger_report_profit_and_loss", "ledger.read_reports"),
             ("Balance sheet", "account_balance", "ledger_report_balance_sheet", "ledger.read_reports"),
             ("Account statement", "receipt", "ledger_report_account_statement", "ledger.read_reports"),
+            ("Receivables aging", "schedule", "ledger_report_aging", "ledger.read_reports"),
             ("Summary", "summarize", "ledger_report_summary", "ledger.read_reports"),
             ("Month-end balances", "event_repeat", "ledger.balancesnapshot", ""),
         ),

@@ -13,14 +13,17 @@ from simple_history.admin import SimpleHistoryAdmin
 from batconnect.common.screens import Action, Cell, Detail, ReadOnlyAdmin, admin_url, money_cell
 from batconnect.common.weeks import WEEK, local_date
 from leases import services
+from leases.deposit_models import DepositStatus, LeaseDeposit
 from leases.models import Lease, LeaseCap, LeaseFee, LeaseSuspension
 from leases.schedule import weekly_schedule
 from leases.services.caps import caps_on
+from leases.services.deposits import DepositTerms
 from ledger.models import DriverAccount
 from ledger.selectors.account_items import open_credit
 
 from . import changes
 from .base import ServiceForm, ServiceFormView
+from .deposit_forms import day_field
 from .lease_tables import tables_of
 from .wording import span
 
@@ -42,12 +45,32 @@ class CreateForm(ServiceForm):
     model = Lease
     model_fields = ("driver", "medallion", "vehicle", "lease_type", "starts_on", "ends_on")
     weekly_fee = changes.fee_field()
-    field_order = (*model_fields, "weekly_fee")
+    deposit = changes.fee_field("Deposit", required=False, help_text="US dollars, all of it. Empty: none.")
+    first_due = day_field(
+        "Deposit due on", required=False, help_text="The weekly run charges it by this day."
+    )
+    second_due = day_field(
+        "Second half due on", required=False, help_text="Empty: the whole is due on the first day."
+    )
+    field_order = (*model_fields, "weekly_fee", "deposit", "first_due", "second_due")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.order_fields(self.field_order)
         self.fields["ends_on"].help_text = "The last day, which counts. Empty: until further notice."
+
+    def clean(self) -> dict[str, Any]:
+        """The deposit's three fields become its terms, or None."""
+        found = super().clean() or self.cleaned_data
+        amount, first, second = (found.pop(name, None) for name in ("deposit", "first_due", "second_due"))
+        if amount and not first:
+            self.add_error("first_due", "Say when the deposit is due.")
+        elif (first or second) and not amount:
+            self.add_error("deposit", "Say how much the deposit is, or leave its days empty.")
+        found["deposit"] = (
+            DepositTerms(amount, tuple(day for day in (first, second) if day)) if amount else None
+        )
+        return found
 
 
 class CreateView(ServiceFormView):
@@ -138,6 +161,7 @@ class LeaseAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
                 ("Kind", Cell(record.get_lease_type_display())),
                 ("Runs", Cell(span(record.starts_on, record.ends_on))),
                 ("Cap", _cap(record)),
+                ("Deposit", _deposit(request, record)),
             ],
             tables=tables_of(record),
             actions=self._actions(request, record),
@@ -194,6 +218,18 @@ def _cap(lease: Lease) -> Cell:
     if cap is None or cap.weekly_cap is None:
         return Cell("none in force")
     return Cell(f"{cap.weekly_cap:,.2f} a week, rule {cap.rule}", admin_url(LeaseCap, cap.pk))
+
+
+def _deposit(request: HttpRequest, lease: Lease) -> Cell:
+    """Where the lease's deposit stands; without one, the way to agree one."""
+    found = LeaseDeposit.objects.with_standing().filter(lease=lease).first()
+    if found is not None:
+        may_see = request.user.has_perm("leases.view_leasedeposit")
+        standing = f"{found.agreed}, {DepositStatus(found.status).label.lower()}"
+        return Cell(standing, admin_url(found) if may_see else "")
+    if lease.status != Lease.Status.ACTIVE or not request.user.has_perm("leases.add_leasedeposit"):
+        return Cell("None")
+    return Cell("Agree one", f"{reverse('admin:leases_leasedeposit_agree')}?lease={lease.pk}")
 
 
 def _today() -> Any:

@@ -25,7 +25,7 @@ def today() -> date:
     return local_date(timezone.now())
 
 
-def _day_field(label: str, *, required: bool = True, **more: Any) -> forms.DateField:
+def day_field(label: str, *, required: bool = True, **more: Any) -> forms.DateField:
     return forms.DateField(
         label=label,
         required=required,
@@ -55,8 +55,8 @@ class TermsForm(forms.Form):
         widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal"}),
         help_text="US dollars, all of it.",
     )
-    first_due = _day_field("Due on", help_text="The weekly run charges it by this day.")
-    second_due = _day_field(
+    first_due = day_field("Due on", help_text="The weekly run charges it by this day.")
+    second_due = day_field(
         "Second half due on", required=False, help_text="Empty: the whole is due on the first day."
     )
 
@@ -82,7 +82,7 @@ class AgreeForm(TermsForm):
 
 
 class ChangeForm(TermsForm):
-    first_due = _day_field(
+    first_due = day_field(
         "What is not charged yet is due on",
         required=False,
         help_text="Empty where nothing is left to charge.",
@@ -100,7 +100,7 @@ class EarlyReleaseForm(forms.Form):
 class RefundForm(forms.Form):
     """How what was left was paid back."""
 
-    paid_on = _day_field("Paid on", initial=today)
+    paid_on = day_field("Paid on", initial=today)
     method = forms.ChoiceField(choices=RefundMethod.choices, widget=UnfoldAdminSelectWidget())
     method_reference = forms.CharField(
         label="Check number or ACH reference",
@@ -112,5 +112,5 @@ class RefundForm(forms.Form):
 class ReturnForm(forms.Form):
     """Why a refund came back."""
 
-    paid_on = _day_field("Came back on", initial=today)
+    paid_on = day_field("Came back on", initial=today)
     reason = _reason_field("Reason", "Why it came back.")

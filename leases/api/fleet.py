@@ -19,6 +19,8 @@ from batconnect.common.idempotency import Answer
 
 from ..models import Driver, Lease, LeaseType, Medallion, Vehicle
 from ..services import create_lease
+from ..services.deposits import DepositTerms
+from .deposit_schemas import DepositTermsRequest
 from .fields import DayField, FeeField, named
 
 
@@ -59,6 +61,7 @@ class LeaseRequest(serializers.Serializer[Any]):
     starts_on = DayField()
     ends_on = DayField(required=False, allow_null=True, default=None, help_text="The last day, which counts.")
     weekly_fee = FeeField()
+    deposit = DepositTermsRequest(required=False, allow_null=True, default=None)
 
 
 class LeaseRow(serializers.ModelSerializer[Lease]):
@@ -279,6 +282,7 @@ class Leases(_MasterList):
                 starts_on=body["starts_on"],
                 ends_on=body["ends_on"],
                 weekly_fee=body["weekly_fee"],
+                deposit=body["deposit"] and DepositTerms(**body["deposit"]),
                 actor=self.actor,
             )
             return Answer(201, dict(LeaseRow(lease).data))

@@ -76,6 +76,7 @@ def _receivables(can: Any) -> list[tuple[str, Cell]]:
         ("Owed by drivers", money_cell(owed, list_url(DriverAccount, "o=-5"))),
         ("Held for drivers", money_cell(-held, list_url(DriverAccount, "o=5"))),
         ("Account 1200, together", money_cell(owed + held, statement)),
+        *([("By age", Cell("Aging", report_url("aging")))] if statement else []),
     ]
 
 

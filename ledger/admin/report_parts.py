@@ -8,8 +8,8 @@ from django.urls import NoReverseMatch, reverse
 
 from batconnect.common.money import ZERO
 from batconnect.common.screens import Cell, Table, day, list_url, money_cell
-from ledger.models import Account, LedgerPosting
-from ledger.selectors import summaries
+from ledger.models import Account, DriverAccount, LedgerPosting
+from ledger.selectors import aging, summaries
 from ledger.selectors.account_balances import month_of
 from ledger.selectors.account_statements import Statement, StatementLine
 from ledger.selectors.trial_balance import BalanceSheet, ProfitAndLoss, Section, TrialBalance
@@ -306,6 +306,40 @@ def summary_page(report: summaries.Summary, asked: Asked, user: Any) -> dict[str
             (name.capitalize(), money_cell(report.totals[name])) for name in names if name != "count"
         ],
         "tables": tables if report.total_rows else [],
+    }
+
+
+def aging_page(report: aging.Aging, asked: Asked, user: Any) -> dict[str, Any]:
+    """Who owes how much for how long; each row leads to the account."""
+    leads = user.has_perm("ledger.view_driveraccount")
+    keys = {row["lease_id"] for row in report.rows}
+    accounts = (
+        dict(DriverAccount.objects.filter(lease__in=keys).values_list("lease_id", "pk")) if leads else {}
+    )
+    rows = []
+    for row in report.rows:
+        key = accounts.get(row["lease_id"])
+        link = reverse("admin:ledger_driveraccount_change", args=[key]) if key else ""
+        rows.append(
+            [
+                Cell(row["driver_name"], link, "strong"),
+                Cell(row["lease_number"]),
+                *(money_cell(row[name]) for name in aging.COLUMNS),
+            ]
+        )
+    last = (asked.page - 1) * SUMMARY_PAGE + len(report.rows)
+    table = Table(
+        "By driver and lease",
+        ["Driver", "Lease", *(f"#{aging.LABELS[name]}" for name in aging.COLUMNS)],
+        rows,
+        note="Charges by days past due, and what is in hand for the driver. Together they are account 1200.",
+        footer=[Cell("Total"), Cell(""), *(money_cell(report.totals[name]) for name in aging.COLUMNS)],
+        more=Cell("Next page", f"?{asked.query(page=asked.page + 1)}") if last < report.accounts else None,
+    )
+    names = (*aging.BUCKETS, "open_credits", "balance")
+    return {
+        "figures": [(aging.LABELS[name], money_cell(report.totals[name])) for name in names],
+        "tables": [table] if report.accounts else [],
     }
 
 

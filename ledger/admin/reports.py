@@ -23,6 +23,7 @@ from ledger.models import BalanceSnapshot
 from ledger.selectors import summaries, trial_balance
 from ledger.selectors.account_balances import one_moment
 from ledger.selectors.account_statements import account_statement, find_account
+from ledger.selectors.aging import aging_report
 from ledger.selectors.trial_balance import last_entry_date
 from ledger.services import report_files
 
@@ -40,6 +41,7 @@ KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "balance_sheet": ("Balance sheet", ("as_of", "fund")),
     "account_statement": ("Account statement", ("account", *PERIOD)),
     "summary": ("Summary", ("by", "from", "to")),
+    "aging": ("Receivables aging", ("as_of",)),
 }
 
 
@@ -142,6 +144,13 @@ def _find(kind: str, asked: Asked) -> Any:
             if kind == "account_statement":
                 return _statement(asked)
             whole = bool(asked.file_format)
+            if kind == "aging":
+                return aging_report(
+                    as_of=end,
+                    today=local_date(timezone.now()),
+                    offset=0 if whole else (asked.page - 1) * report_parts.SUMMARY_PAGE,
+                    limit=None if whole else report_parts.SUMMARY_PAGE,
+                )
             return summaries.summary(
                 by=asked.by,
                 start=start,
@@ -179,6 +188,8 @@ def _shown(kind: str, asked: Asked, found: Any, user: Any) -> dict[str, Any]:
         return report_parts.balance_sheet_page(found, asked)
     if kind == "account_statement":
         return report_parts.statement_page(found, asked, user) if found else {"choose_account": True}
+    if kind == "aging":
+        return report_parts.aging_page(found, asked, user)
     return report_parts.summary_page(found, asked, user)
 
 
@@ -202,6 +213,8 @@ def _table(kind: str, asked: Asked, found: Any, export_format: str) -> Table:
         return report_files.statement_table(
             account=found.account, start=start, end=end, fund=asked.fund, export_format=export_format
         )
+    if kind == "aging":
+        return report_files.aging_table(found)
     return report_files.summary_table(found)
 
 

@@ -5,6 +5,7 @@ row is its debits minus its credits, so the total is the sum of all driver accou
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -21,6 +22,16 @@ BUCKETS = {
     "days_29_plus": (29, None),
 }
 COLUMNS = (*BUCKETS, "open_debits", "open_credits", "balance")
+LABELS = {
+    "not_due": "Not due",
+    "days_1_7": "1 to 7 days",
+    "days_8_14": "8 to 14 days",
+    "days_15_28": "15 to 28 days",
+    "days_29_plus": "29 days and more",
+    "open_debits": "Owed",
+    "open_credits": "In hand",
+    "balance": "Balance",
+}
 _SORTS = {
     "driver_name": "d.name",
     "lease_number": "l.number",
@@ -55,6 +66,24 @@ SELECT d.id, d.name, l.id, l.number, {", ".join(f"a.{name}" for name in COLUMNS)
  ORDER BY {{sort}}, a.account_id
  LIMIT %(limit)s OFFSET %(offset)s
 """  # noqa: S608
+
+
+@dataclass(frozen=True)
+class Aging:
+    """The report as screens and files show it: rows by balance, the largest first, of all `accounts` that have any."""
+
+    as_of: date
+    accounts: int
+    totals: dict[str, Any]
+    rows: Sequence[dict[str, Any]]
+
+
+def aging_report(*, as_of: date, today: date, offset: int = 0, limit: int | None = None) -> Aging:
+    """Receivables by age on a day; from today on, as they are now."""
+    count, totals, rows = aging(
+        today=as_of, as_of=as_of if as_of < today else None, offset=offset, limit=limit
+    )
+    return Aging(as_of, count, totals, rows)
 
 
 def aging(

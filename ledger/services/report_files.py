@@ -8,6 +8,7 @@ from typing import Any
 from batconnect.exports import STRONG, Column, ExporterFactory, Kind, Table
 
 from ..models import Account, Category, Origin
+from ..selectors import aging
 from ..selectors.account_statements import StatementLine, count_lines, stream_statement
 from ..selectors.summaries import Summary
 from ..selectors.trial_balance import BalanceSheet, ProfitAndLoss, Section, TrialBalance
@@ -141,6 +142,21 @@ def summary_table(report: Summary) -> Table:
     rows.append(_summary_row({**report.totals, STRONG: True, "label": "Total", "detail": ""}, report))
     notes = [*_notes(report.start, report.end, None), "Charged - credited + voided = net."]
     return Table(f"Summary by {report.by}", columns, rows, notes)
+
+
+def aging_table(report: aging.Aging) -> Table:
+    """Every account with something open, by age."""
+    columns = [
+        Column("driver_name", "Driver", width=24),
+        Column("lease_number", "Lease", width=10),
+        *(Column(name, aging.LABELS[name], Kind.MONEY, 13) for name in aging.COLUMNS),
+    ]
+    total = {STRONG: True, "driver_name": "Total", "lease_number": "", **report.totals}
+    notes = [
+        f"As of {report.as_of.isoformat()}",
+        "Days past due; the balance is what is owed less what is in hand.",
+    ]
+    return Table("Receivables aging", columns, [*report.rows, total], notes)
 
 
 def file_name(title: str, *parts: Any) -> str:

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from django.urls import reverse
 from ledger.models import BalanceSnapshot, EntryHeader
 from tests.ledger.report_story import Story, close_march, tell
 
-KINDS = ("trial_balance", "profit_and_loss", "balance_sheet", "account_statement", "summary")
+KINDS = ("trial_balance", "profit_and_loss", "balance_sheet", "account_statement", "summary", "aging")
 APRIL = {"from": "2019-04-01", "to": "2019-04-30"}
 QUERIES: dict[str, dict[str, str]] = {
     "trial_balance": APRIL,
@@ -20,6 +21,7 @@ QUERIES: dict[str, dict[str, str]] = {
     "balance_sheet": {"as_of": "2019-04-30"},
     "account_statement": {"account": "1200", **APRIL},
     "summary": {"by": "driver", **APRIL},
+    "aging": {"as_of": "2019-04-30"},
 }
 
 
@@ -58,7 +60,7 @@ def test_from_the_trial_balance_to_the_posting(chief: Client, story: Story) -> N
     (posting,) = links(html, "MISC-1")
     assert posting == reverse("admin:ledger_ledgerposting_change", args=[story.misc.pk])
     assert chief.get(posting).status_code == 200
-    balances = re.findall(r"\d\d\.00", html[html.index("Opening balance") :])
+    balances = re.findall(r"\d\d\.00", html[html.index("Opening balance", html.index("Control account")) :])
     assert balances == ["30.00", "30.00", "25.00", "55.00", "10.00", "45.00", "25.00", "20.00", "20.00"]
 
 
@@ -93,6 +95,20 @@ def test_every_summary_row_lists_its_postings(chief: Client, story: Story, by: s
         assert answer.status_code == 200 and "e=1" not in answer.request["QUERY_STRING"]
 
 
+@pytest.mark.parametrize(
+    ("as_of", "bucket"),
+    [("2019-04-06", "Not due"), ("2019-04-07", "1 to 7 days"), ("2019-04-30", "15 to 28 days")],
+)
+def test_what_is_owed_ages_and_leads_to_the_account(
+    chief: Client, story: Story, as_of: str, bucket: str
+) -> None:
+    html = page(chief, "aging", as_of=as_of)
+    figures = dict(re.findall(r"<dt>([^<]*)</dt>\s*<dd>\s*(?:<[^>]*>\s*)*([0-9.,−-]+)", html))
+    assert figures[bucket] == figures["Balance"] == "20.00"
+    assert sum(Decimal(figures[name]) for name in ("Not due", "1 to 7 days", "15 to 28 days")) == 20
+    assert links(html, "Ann Lee") == [reverse("admin:ledger_driveraccount_change", args=[story.account.pk])]
+
+
 def test_a_long_statement_has_pages(chief: Client, story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ledger.admin.reports.LINES_SHOWN", 3)
     html = page(chief, "account_statement", account="1200", **APRIL)
@@ -117,7 +133,7 @@ def test_each_report_downloads(chief: Client, story: Story, kind: str, extension
         last = list(csv.reader(io.StringIO(content.decode("utf-8-sig"))))[-1]
         expected = {
             "trial_balance": "92.00", "profit_and_loss": "28.00", "balance_sheet": "54.60",
-            "account_statement": "20.00", "summary": "20.00",
+            "account_statement": "20.00", "summary": "20.00", "aging": "20.00",
         }  # fmt: skip
         assert expected[kind] in last
 
