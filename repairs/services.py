@@ -178,8 +178,8 @@ def fall_due(*, lease: Lease, on: date, actor: User) -> list[LedgerPosting]:
 
 
 def fall_due_on(*, leases: Sequence[Lease], actor: User, on: date) -> None:
-    """`fall_due` for each of these leases: what the release of their deposits asks of us."""
-    for lease in leases:
+    """`fall_due` for those of these leases that have anything scheduled: what the release of their deposits asks."""
+    for lease in schedules.with_something_scheduled(kind=Kind.REPAIR, leases=leases):
         fall_due(lease=lease, on=on, actor=actor)
 
 

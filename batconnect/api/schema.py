@@ -68,4 +68,6 @@ class Schema(AutoSchema):
             failures.append("404")
         if self.method == "POST":
             failures += ["409", "413", "422"]
+        elif self.method in getattr(self.view, "conflicts", ()):
+            failures.append("409")
         return failures

@@ -96,6 +96,7 @@ class Deposit(ApiView):
 
 class DepositReleasePreviewView(ApiView):
     permissions = {"GET": "leases.view_leasedeposit"}
+    conflicts = ("GET",)  # a lease that is not over has nothing to look at beforehand
 
     @extend_schema(tags=["deposits"], operation_id="preview_deposit_release", responses=DepositReleasePreview)
     def get(self, request: Request, key: int) -> Response:

@@ -5,6 +5,8 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar, cast
 
+from django.db.models import QuerySet
+
 from batconnect.common import audit
 from batconnect.common.models import User
 from batconnect.common.money import parse_amount
@@ -182,15 +184,23 @@ def fall_due(*, kind: Kind, lease: Lease, on: date, actor: User) -> list[LedgerP
     """
     hold_schedules()
     lock_accounts(DriverAccount.objects.filter(lease=lease).values_list("pk", flat=True))
-    found = Repayment.objects.filter(
-        kind=kind, lease=lease, state__in=[State.OPEN, State.HOLD], standing__scheduled__gt=0
-    )
+    found = _scheduled(kind).filter(lease=lease)
     posted = []
     for number in found.order_by("number").values_list("number", flat=True):
         plan = lock_plan(kind=kind, number=number)
         apply(plan, pay_off(plan, on=on, because=Because.FELL_DUE), actor=actor, on=on)
         posted.append(find_plan(kind=kind, number=number).rows[-1].standing.current_posting)
     return [posting for posting in posted if posting is not None]
+
+
+def with_something_scheduled(*, kind: Kind, leases: Sequence[Lease]) -> list[Lease]:
+    """Those of these leases with repayments of this kind that are open or on hold, and not all posted."""
+    found = set(_scheduled(kind).filter(lease__in=leases).values_list("lease_id", flat=True))
+    return [lease for lease in leases if lease.pk in found]
+
+
+def _scheduled(kind: Kind) -> QuerySet[Repayment]:
+    return Repayment.objects.filter(kind=kind, state__in=[State.OPEN, State.HOLD], standing__scheduled__gt=0)
 
 
 @money_transaction

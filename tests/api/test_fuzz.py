@@ -23,7 +23,7 @@ from tests.factories import make_user
 from tests.ledger.account_stories import moved, opened
 from tests.ledger.factories import account_of, charge, drive, make_lease, pay, run
 
-EXAMPLES = 10  # of each operation, beside the boundaries of each parameter
+EXAMPLES = 5  # of each operation, beside the boundaries of each parameter
 SOAK = int(os.environ.get("SOAK", "1"))
 # A request can follow the document and still be refused: an end before its start, a reason of ten blanks.
 NOT_CHECKED = [positive_data_acceptance]

@@ -89,9 +89,10 @@ def test_what_needs_two_people_is_let_go_by_finance_managers_alone(one: str, two
 
 def test_the_desk_takes_no_payments_and_the_cashier_charges_nobody() -> None:
     desk, cashier = in_role("Front desk"), in_role("Cashier")
-    assert desk.has_perm("misc_expenses.add_miscellaneousexpense") and not desk.has_perm("ledger.take_payment")
+    assert desk.has_perm("misc_expenses.add_miscellaneousexpense") and not desk.has_perm(
+        "ledger.take_payment"
+    )
     assert cashier.has_perm("ledger.take_payment")
     assert not cashier.has_perm("misc_expenses.add_miscellaneousexpense")
     for user in (desk, cashier):
         assert not user.has_perm("ledger.void_posting") and not user.has_perm("ledger.run_week")
-

@@ -97,7 +97,9 @@ def rows_missing(before: dict[str, list[object]], after: dict[str, list[object]]
     return any(len(after[table]) < len(before[table]) for table in before)
 
 
-def test_a_restore_killed_at_any_step_restores_all_or_nothing(told: str, environment: dict[str, str]) -> None:
+def test_a_restore_killed_at_any_step_restores_all_or_nothing(
+    told: str, environment: dict[str, str], soak_factor: int
+) -> None:
     with Sacrifices(environment, cwd=PROJECT) as sacrifices, copied(told) as rotated:
         assert sacrifices.run(rotated, *ROTATE).code == 0
         away = everything(rotated)
@@ -107,6 +109,8 @@ def test_a_restore_killed_at_any_step_restores_all_or_nothing(told: str, environ
             expected = everything(calm)
         assert expected != away
         for number, (step, words) in enumerate(RESTORING.items()):
+            if soak_factor == 1 and number % 2:
+                continue
             with copied(rotated) as url:
                 outcome = sacrifices.run(url, *RESTORE, at=point_of(calm_run, words, WHEN[(number + 1) % 2]))
                 assert outcome.killed, f"{step}: {outcome.output}"

@@ -74,6 +74,9 @@ CHANGEABLE = {
     "template_policy", "accounting_month", "manual_journal", "account_balance_snapshot",
     # Runs move from state to state, and leave what stands; `test_bulk_rules_steps` and `_posting` try them.
     "journal_run", "journal_run_shard", "journal_run_reject", "journal_run_trip_total", "batch_account_total",
+    # What drivers are paid by goes step by step; `test_ach_batches`, `_checks_and_cash` and `_nacha_returns` try them.
+    "payout_instruction", "payout_hold", "payout_batch", "payout_item", "payout_checkbook", "payout_check",
+    "payout_return_file", "payout_return",
 }  # fmt: skip
 
 
