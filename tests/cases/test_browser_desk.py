@@ -68,6 +68,7 @@ def test_a_cashier_counts_the_drawer_sees_what_is_short_and_closes_it(desk: Desk
         one.context.close()
 
 
+@pytest.mark.thorough
 def test_a_write_off_is_put_to_items_and_approved_by_somebody_else(desk: Desk, account: Any) -> None:
     asker = desk.seat(make_user(permissions=(*BASE, "ledger.write_off"), username="bo"))
     page = asker.tab("/admin/cases/case/start/WOFF/")

@@ -224,7 +224,7 @@ def test_wrong_input_is_said_where_it_stands_and_what_was_typed_stays(seat: Seat
     assert expenses(lease) == 0
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", [pytest.param("light", marks=pytest.mark.thorough), "dark"])
 def test_on_a_phone_and_in_the_dark(desk: Desk, clerk: User, lease: Lease, scheme: str) -> None:
     seat = desk.seat(clerk, viewport=PHONE, color_scheme=scheme)
     page = at_form(seat, lease)
@@ -242,6 +242,7 @@ def test_on_a_phone_and_in_the_dark(desk: Desk, clerk: User, lease: Lease, schem
     seat.context.close()
 
 
+@pytest.mark.thorough
 def test_the_lists_show_what_is_overdue(seat: Seat, desk: Desk, clerk: User, lease: Lease) -> None:
     from batconnect.cases.services.opening import open_case
 

@@ -96,6 +96,7 @@ def test_a_loan_is_lent_held_shifted_and_paid_off_at_the_desk(desk: Desk) -> Non
     seat.context.close()
 
 
+@pytest.mark.thorough
 def test_a_repair_is_entered_on_a_phone_in_the_dark(desk: Desk) -> None:
     lease = make_lease(
         weekly_fee="0.00",

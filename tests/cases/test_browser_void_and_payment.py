@@ -179,7 +179,7 @@ def test_an_item_paid_meanwhile_is_refused_and_shown_as_it_is_now(
     assert InterimPayment.objects.filter(account=account).count() == 1
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", [pytest.param("light", marks=pytest.mark.thorough), "dark"])
 def test_a_payment_on_a_phone_and_in_the_dark(seat_of: Any, account: DriverAccount, scheme: str) -> None:
     page = start(seat_of(*CASHIER, viewport=PHONE, color_scheme=scheme), "INTPAY", account.driver.tlc_license)
     page.get_by_label("Amount paid").fill("60.00")

@@ -114,6 +114,7 @@ def test_killed_it_recovers_what_was_committed_and_nothing_else(cluster):
     assert "automatic recovery in progress" in cluster.log.read_text()
 
 
+@pytest.mark.thorough
 def test_a_busy_child_of_a_killed_server_is_waited_for(cluster):
     cluster.start()
     keep_a_row(cluster)
@@ -130,6 +131,7 @@ def test_a_busy_child_of_a_killed_server_is_waited_for(cluster):
     assert committed_rows(cluster) == 1
 
 
+@pytest.mark.thorough
 def test_a_process_id_given_out_again_does_not_stop_the_start(cluster):
     cluster.start()
     keep_a_row(cluster)
@@ -146,6 +148,7 @@ def test_a_process_id_given_out_again_does_not_stop_the_start(cluster):
         stranger.kill()
 
 
+@pytest.mark.thorough
 def test_a_torn_pid_file_does_not_stop_the_start(cluster):
     cluster.start()
     keep_a_row(cluster)
@@ -155,6 +158,7 @@ def test_a_torn_pid_file_does_not_stop_the_start(cluster):
     assert committed_rows(cluster) == 1
 
 
+@pytest.mark.thorough
 def test_an_initialisation_killed_halfway_is_done_over(empty_home):
     (empty_home.home / "postgres.unfinished").mkdir(parents=True, mode=0o711)
     (empty_home.home / "postgres.unfinished" / "PG_VERSION").write_text("18\n")

@@ -258,7 +258,7 @@ rows = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(changes=st.lists(st.tuples(st.sampled_from(sorted(PREMIUM)), st.data()), max_size=3), whole=rows)
 def test_whatever_a_row_says_it_is_loaded_or_something_is_wrong_with_it(changes: list, whole: dict) -> None:
     """`judge` itself stops where a row that does not pass has no fault; here the others are read again, plainly."""
@@ -288,7 +288,7 @@ def blocks(content: bytes, size: int) -> Iterator[bytes]:
         yield content[start : start + size]
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(
     lines=st.lists(st.lists(st.text(alphabet='ab ,"é\t', max_size=4), min_size=3, max_size=3), max_size=8),
     odd=st.sampled_from(["", "\n", "a,b\n", "a,b,c,d\n", ",,\n", "  \n", '"a,b",c,d\n', 'a"b,c,d\n']),

@@ -132,7 +132,7 @@ def test_a_worker_killed_at_any_step_leaves_nothing_that_is_not_taken_up(
     [
         pytest.param("validated", marks=pytest.mark.thorough),
         pytest.param("posted", marks=pytest.mark.thorough),
-        "attached",
+        pytest.param("attached", marks=pytest.mark.thorough),
     ],
 )
 def test_a_database_killed_at_a_step_is_waited_for_and_the_run_goes_on(
@@ -187,6 +187,7 @@ def test_of_runs_planned_at_once_one_is_written_down_and_the_rows_are_entered_on
     assert len(story.bulk_headers()) == 500
 
 
+@pytest.mark.thorough
 def test_of_two_workers_one_is_killed_and_the_run_ends_all_the_same(committing_database: str) -> None:
     story.takaful(30_000)
     run = plan_run(pack="takaful", actor=system_user(), month=story.MARCH, shard_rows=1_000)

@@ -46,6 +46,7 @@ PHASES = {
     "the lock is given back": "pg_advisory_unlock",
 }
 WEEKS = len(PHASES)  # each phase dies in one way; in every way when it is soaked
+SHORTLY = 2  # the ordinary run of the tests dies at every other phase
 
 pytestmark = pytest.mark.slow
 
@@ -108,8 +109,12 @@ def test_the_weekly_run_killed_at_any_statement_ends_as_if_nothing_had_happened(
             ]
             assert {outcome.code for outcome in calm_runs} == {0}
             killed = 0
+            told = range(0, weeks, SHORTLY if soak_factor == 1 else 1)
             for n, calm_run in enumerate(calm_runs):
-                command = ("run_week", "--week", week(n), "--workers", "12"[n % 2])
+                command = ("run_week", "--week", week(n), "--workers", "12"[n // SHORTLY % 2])
+                if n not in told:
+                    assert sacrifices.run(cloned_database, *command).code == 0
+                    continue
                 point = point_of(calm_run, n)
                 outcome = sacrifices.run(cloned_database, *command, at=point)
                 killed += outcome.killed
@@ -119,7 +124,7 @@ def test_the_weekly_run_killed_at_any_statement_ends_as_if_nothing_had_happened(
                 assert proofs.code == 0, story(n, point, calm_run, proofs)
                 again = sacrifices.run(cloned_database, *command)
                 assert again.code == 0, story(n, point, calm_run, again)
-            assert killed == weeks
+            assert killed == len(told)
             assert everything(cloned_database) == everything(calm)
 
 

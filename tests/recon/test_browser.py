@@ -18,7 +18,7 @@ from .test_runs import line
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-@pytest.mark.parametrize("size", ["screen", "phone"])
+@pytest.mark.parametrize("size", ["screen", pytest.param("phone", marks=pytest.mark.thorough)])
 def test_a_suggestion_is_accepted_and_a_rest_written_off(desk: Desk, tmp_path: Path, size: str) -> None:  # noqa: F811
     source = make_source(
         name=f"curb_{size}", title="CURB settlements", match_from="0.990", suggest_from="0.600",

@@ -55,7 +55,7 @@ def side(prefix: str) -> st.SearchStrategy[pl.DataFrame]:
 
 
 @given(ledger=side("L"), external=side("E"), model=MODELS)
-@settings(max_examples=60)
+@settings(max_examples=25)
 def test_every_row_ends_once_and_no_row_is_claimed_twice(
     ledger: pl.DataFrame, external: pl.DataFrame, model: DefaultModel | LearnedModel
 ) -> None:
@@ -98,7 +98,7 @@ def assert_money_adds_up(found: Result, ledger: pl.DataFrame, external: pl.DataF
 
 
 @given(ledger=side("L"), external=side("E"), model=MODELS, order=st.randoms(use_true_random=False))
-@settings(max_examples=40)
+@settings(max_examples=15)
 def test_the_order_in_which_rows_come_changes_nothing(
     ledger: pl.DataFrame, external: pl.DataFrame, model: DefaultModel | LearnedModel, order: object
 ) -> None:
