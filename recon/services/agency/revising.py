@@ -83,7 +83,8 @@ def _taking_over(
             else waits
         )
     is_charge = item.nature in (AgencyItem.Nature.TOLL, AgencyItem.Nature.TICKET)
-    if not is_charge or not money.charge_stands(last):  # what was voided elsewhere is not charged again by this
+    # What was voided elsewhere is not charged again by this.
+    if not is_charge or not money.charge_stands(last):
         money.withdraw(last, reason=reason, actor=actor, on=on)
         return waits
     amount = money.owed(item, payer)
