@@ -181,6 +181,18 @@ def test_windows_overlap_and_no_trip_comes_twice(processor: Host) -> None:
 
 
 @pytest.mark.django_db
+def test_a_window_asked_for_further_ahead_leaves_no_hour_unfetched(processor: Host) -> None:
+    processor.answers = paged([])
+    fetch()
+    hours = timedelta(hours=1)
+    fetch(now=NOW + 72 * hours, begin=NOW + 70 * hours)
+    third = fetch(now=NOW + 73 * hours)
+    assert (third.window_from, third.window_to) == (NOW - 6 * hours, NOW + 73 * hours)
+    fetch(now=NOW + 73 * hours, begin=NOW - 9000 * hours, end=NOW - 8999 * hours)
+    assert fetch(now=NOW + 74 * hours).window_from == NOW + 67 * hours
+
+
+@pytest.mark.django_db
 def test_an_hour_without_trips_is_done_and_kept(processor: Host) -> None:
     processor.answers = paged([])
     done = fetch()
