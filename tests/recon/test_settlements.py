@@ -294,6 +294,20 @@ def test_settlements_come_from_an_api_as_well(host: Host, tmp_path: Path) -> Non
     assert ends(job) == {"S-0301": ("suggested", "group_key")} and balances()["1100"] == 0
 
 
+def test_the_same_settlement_from_another_source_is_held(
+    source: ReconSource, host: Host, tmp_path: Path
+) -> None:
+    trips(tmp_path, FRIDAY)
+    reconcile(source, told(tmp_path, OF_FRIDAY), on=MONDAY)
+    before = balances()
+    row = dict(zip(FIELDS, OF_FRIDAY.split(","), strict=True))
+    host.answers = lambda path, times: (200, {}, json.dumps({"rows": [row]}).encode())
+    api = make_source(adapter="curb_settlement_api", mapping={"url": host.url, "items": "rows"})
+    reconcile(api, on=MONDAY)
+    held: Any = CurbSettlement.objects.with_status().get(source=api)
+    assert held.status == "HELD" and "S-0301" in held.held_because and balances() == before
+
+
 # --- the database's rules -----------------------------------------------------------------------------------
 
 
