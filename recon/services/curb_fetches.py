@@ -48,6 +48,7 @@ WITH done AS (SELECT id, window_from, window_to FROM curb_fetch WHERE status = '
      stretches AS (SELECT unnest(range_agg(tstzrange(window_from, window_to, '[]'))) AS stretch FROM done)
 SELECT upper(stretch) FROM stretches WHERE stretch @> (SELECT window_to FROM done ORDER BY id LIMIT 1)
 """
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)  # moments far from it cannot be reckoned with
 Telling = Callable[..., Any]
 
 
@@ -64,6 +65,11 @@ class FetchAtWork(ReconError):
 class WrongWindow(ReconError):
     code, status = "curb.window", 400
     message = "A window ends after it begins, and not in the future: {begin} to {end}."
+
+
+class WindowTooEarly(ReconError):
+    code, status = "curb.window_too_early", 400
+    message = "There are no trips from before 2000. Say when the window begins and ends."
 
 
 class EvidenceGone(ReconError):
@@ -87,9 +93,11 @@ def next_window(now: datetime) -> tuple[datetime, datetime]:
 
 
 def check_window(*, now: datetime, begin: datetime | None, end: datetime | None) -> tuple[datetime, datetime]:
-    """The window to fetch, where one may be fetched. Raises FetchUnset, WrongWindow."""
+    """The window to fetch, where one may be fetched. Raises FetchUnset, WindowTooEarly, WrongWindow."""
     if not settings.CURB_TRIPS_URL:
         raise FetchUnset
+    if any(moment is not None and moment < EARLIEST for moment in (begin, end)):
+        raise WindowTooEarly
     usual = next_window(now)
     begin, end = begin or min(usual[0], (end or now) - timedelta(hours=1)), end or usual[1]
     if not begin < end <= now:

@@ -241,6 +241,7 @@ def test_an_entry_is_taken_back_once_and_not_while_it_is_matched(source: ReconSo
         ("S,2019-03-04,2019-03-01,NaN,0,0,2", "'NaN' is not an amount"),
         ("S,2019-03-04,2019-03-01,1e9,0,1e9,2", "column trips|not an amount|1000000000"),
         ("S,2019-03-04,2019-03-01,31.60,0.95,30.65,two", "column trips: 'two' is no count"),
+        ("S,2019-03-04,2019-03-01,31.60,0.95,30.65,0000000005555555555", "is no count"),
         (",2019-03-04,2019-03-01,31.60,0.95,30.65,2", "column settlement_id: there is no id"),
         ("S,2019-03-04", "the row has 2 fields"),
     ],

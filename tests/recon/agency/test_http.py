@@ -202,7 +202,8 @@ def test_a_summons_goes_through_its_case_and_waits_or_is_charged(ana: Lease) -> 
     assert item("TLC-78").case_no == waits["case_no"]
     for wrong in (
         {"number": "A/1"}, {"plate": "T-7"}, {"amount": "0"}, {"issue_time": "25:00"}, {"issue_date": "2999-01-01"},
-        {"issue_date": "2019-03-10", "issue_time": "02:30"},
+        {"issue_date": "2019-03-10", "issue_time": "02:30"}, {"issue_date": "0001-01-01"},
+        {"issue_date": "9999-12-31", "issue_time": "23:30"},
     ):  # fmt: skip
         assert process(**{"number": "TLC-79", **wrong}).status_code == 400, wrong
     assert waiting_counts() == {"REVIEW": 0, "UNASSIGNED": 1, "CREDIT": 0}
