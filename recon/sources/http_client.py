@@ -9,6 +9,7 @@ import hashlib
 import ipaddress
 import json
 import os
+import re
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +28,9 @@ MOST_PAGES = 10_000
 LARGEST_PAGE = 20 * 1024 * 1024  # bytes
 BLOCK = 64 * 1024
 TOKEN_PREFIX = "RECON_TOKEN_"  # noqa: S105  (only such variables may be named by a source)
+# Escapes in JSON that may stand for what no text in the database may have; two backslashes are one of themselves.
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+_HALF = re.compile(r"\\u[dD][89abcdefABCDEF]")
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 USUAL_PORTS = {"http": 80, "https": 443}
 
@@ -241,7 +245,13 @@ def _is_public(text: str) -> bool:
 
 def _json(content: bytes, page: int) -> Any:
     try:
-        return json.loads(content, parse_float=str, parse_constant=str)
+        text = content.decode("utf-8-sig")
+        answer = json.loads(text, parse_float=str, parse_constant=str)
+        if _HALF.search(text):
+            json.dumps(answer, ensure_ascii=False).encode()  # half a character, which nothing can keep
+        if _NUL.search(text):
+            raise SourceUnreachable(page=page, problem="it has a character (NUL) that cannot be kept")
+        return answer
     except (ValueError, RecursionError) as error:
         raise SourceUnreachable(page=page, problem="it is no whole JSON document") from error
 

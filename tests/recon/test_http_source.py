@@ -169,7 +169,23 @@ def test_headers_that_cannot_be_sent_are_refused(host: Host, headers: Any) -> No
         reconcile(source_of(host, headers=headers))
 
 
-@pytest.mark.parametrize("answer", [b"[" * 100_000, b'{"rows": [], "next": "http://["}'])
+def test_characters_are_kept_however_they_are_written(host: Host) -> None:
+    named = [{**row(1), "note": "\U0001f695 \\u0000"}]  # in two halves, and no NUL
+    host.answers = numbered({1: (200, {}, json.dumps({"rows": named}).encode())})
+    reconcile(source_of(host))
+    assert ExternalRow.objects.get().raw["note"] == "\U0001f695 \\u0000"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"[" * 100_000,
+        b'{"rows": [], "next": "http://["}',
+        rb'{"rows": [{"id": "a\u0000b"}]}',
+        rb'{"rows": [{"id": "a\ud800b"}]}',
+        b'{"rows": [{"id": "a\xed\xa0\x80b"}]}',
+    ],
+)
 def test_an_answer_made_to_break_the_reader_is_refused(host: Host, answer: bytes) -> None:
     host.answers = lambda path, time: (200, {}, answer)
     with pytest.raises((SourceUnreachable, HostNotAllowed)):
