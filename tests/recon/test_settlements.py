@@ -224,6 +224,15 @@ def test_an_entry_is_taken_back_once_and_not_while_it_is_matched(source: ReconSo
 # --- what is refused ----------------------------------------------------------------------------------------
 
 
+def test_one_that_was_taken_back_belongs_to_no_day(source: ReconSource, tmp_path: Path) -> None:
+    trips(tmp_path, FRIDAY)
+    reconcile(source, told(tmp_path, OF_FRIDAY), on=MONDAY)
+    settlements.take_back(settlement_id=pk_of("S-0301"), reason=REASON, actor=system_user(), on=MONDAY)
+    assert ends(reconcile(source, told(tmp_path, OF_FRIDAY), on=MONDAY))["S-0301"][0] == "unmatched"
+    anew = reconcile(source, told(tmp_path, OF_FRIDAY.replace("S-0301", "S-0301-C")), on=MONDAY)
+    assert status_of("S-0301-C") == "ENTERED" and ends(anew)["S-0301-C"] == ("suggested", "group_key")
+
+
 @pytest.mark.parametrize(
     ("row", "says"),
     [
