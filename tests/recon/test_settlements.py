@@ -16,6 +16,7 @@ from ledger.models import Account, EntryHeader, EntryLine, Origin
 from ledger.services.house_events import enter_house_event
 from recon.models import CurbSettlement, ExternalRow, ReconJob, ReconLog, ReconSource
 from recon.services import decisions, settlements, write_offs
+from recon.services.errors import ChangedMeanwhile
 from recon.services.files import Given
 from recon.services.settlements import NotSo, StillMatched, UnknownSettlement
 from recon.sources import BadFile, BadRow, Feed, get_adapter
@@ -226,8 +227,10 @@ def test_an_entry_is_taken_back_once_and_not_while_it_is_matched(source: ReconSo
 
 def test_one_that_was_taken_back_belongs_to_no_day(source: ReconSource, tmp_path: Path) -> None:
     trips(tmp_path, FRIDAY)
-    reconcile(source, told(tmp_path, OF_FRIDAY), on=MONDAY)
+    job = reconcile(source, told(tmp_path, OF_FRIDAY), on=MONDAY)
     settlements.take_back(settlement_id=pk_of("S-0301"), reason=REASON, actor=system_user(), on=MONDAY)
+    with pytest.raises(ChangedMeanwhile):
+        decisions.accept(log_id=log_of(job, "S-0301").pk, actor=system_user())
     assert ends(reconcile(source, told(tmp_path, OF_FRIDAY), on=MONDAY))["S-0301"][0] == "unmatched"
     anew = reconcile(source, told(tmp_path, OF_FRIDAY.replace("S-0301", "S-0301-C")), on=MONDAY)
     assert status_of("S-0301-C") == "ENTERED" and ends(anew)["S-0301-C"] == ("suggested", "group_key")
