@@ -283,3 +283,9 @@ def test_lists_filters_files_and_many_at_once(staff: Client, ana: Lease, tmp_pat
     assert "Look again at what waits?" in page(staff, f"{SCREEN}look/")
     assert "Nothing new is known." in page(staff, f"{SCREEN}look/", go="1")
     assert charged_on(account_of(ana)) == {"S1": "65.00", "S2": "65.00"}
+
+
+@pytest.mark.parametrize("items", ["²:1", "9" * 5000, ",".join(f"{n}:1" for n in range(1, 502)), ""])
+def test_what_is_no_selection_is_asked_again(staff: Client, items: str) -> None:
+    answer = staff.post(f"{SCREEN}many/accept/", {"items": items})
+    assert answer.status_code == 200 and not AgencyDecision.objects.exists()
