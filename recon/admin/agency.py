@@ -268,8 +268,8 @@ class AgencyItemAdmin(ReadOnlyAdmin):
             return HttpResponseRedirect(list_url(AgencyItem))
         form = ManyForm(request.POST, dismissing=what == "dismiss", paid="payer" in request.POST)
         if not form.is_valid():
-            pairs = [pair.partition(":")[0] for pair in request.POST.get("items", "").split(",")]
-            ids = [int(one) for one in pairs if one.isascii() and one.isdigit() and len(one) <= 18]
+            named = [pair.partition(":")[0] for pair in request.POST.get("items", "").split(",")]
+            ids = [int(one) for one in named if one.isascii() and one.isdigit() and len(one) <= 18]
             items = self.get_queryset(request).filter(pk__in=ids[:MOST_SELECTED])
             return self._many_page(request, what, list(items), form)
         pairs = form.pairs()
