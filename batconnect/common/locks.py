@@ -22,6 +22,7 @@ RECON_SOURCE = 7305130  # a source is reconciled, or decided upon
 ARCHIVES = 7305110230  # shared: archives are read; alone: a month is dropped or restored
 CURB_FETCH = 7305110246  # held by the session while trips are fetched, one window at a time
 ROTATION = 7305110231  # one rotation of the partitions at a time
+SETTLEMENTS = 7305110249  # card settlements are entered, whichever source tells of them
 AGENCY_IMPORT = 7305110248  # tolls and tickets come in, by file or by hand
 PAYOUT_FILE = 7305110252  # one ACH file is named at a time
 PAYOUT_RETURNS = 7305110253  # one file of returns is taken in at a time

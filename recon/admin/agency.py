@@ -67,6 +67,12 @@ class ManyForm(forms.Form):
         if dismissing or not paid:
             del self.fields["payer"]
 
+    def clean_items(self) -> str:
+        items: str = self.cleaned_data["items"]
+        if items.count(",") >= MOST_SELECTED:
+            raise forms.ValidationError(f"At most {MOST_SELECTED} at once.")
+        return items
+
     def pairs(self) -> dict[int, int]:
         """Items and the decisions seen."""
         found = (pair.split(":") for pair in self.cleaned_data["items"].split(","))
@@ -220,7 +226,11 @@ class AgencyItemAdmin(ReadOnlyAdmin):
         if not parts.may_decide(request):
             raise PermissionDenied
         if request.method == "POST":
-            changed = deciding.look_at_all(actor=actor_of(request), on=local_date(timezone.now()))
+            try:
+                changed = deciding.look_at_all(actor=actor_of(request), on=local_date(timezone.now()))
+            except BatConnectError as error:
+                messages.error(request, str(error))
+                return HttpResponseRedirect(request.path)
             said = f"{changed:,} are known better now." if changed else "Nothing new is known."
             messages.success(request, said)
             return HttpResponseRedirect(list_url(AgencyItem))
@@ -258,9 +268,10 @@ class AgencyItemAdmin(ReadOnlyAdmin):
             return HttpResponseRedirect(list_url(AgencyItem))
         form = ManyForm(request.POST, dismissing=what == "dismiss", paid="payer" in request.POST)
         if not form.is_valid():
-            ids = [pair.partition(":")[0] for pair in request.POST.get("items", "").split(",")]
-            items = self.get_queryset(request).filter(pk__in=[int(one) for one in ids if one.isdigit()])
-            return self._many_page(request, what, list(items[:MOST_SELECTED]), form)
+            named = [pair.partition(":")[0] for pair in request.POST.get("items", "").split(",")]
+            ids = [int(one) for one in named if one.isascii() and one.isdigit() and len(one) <= 18]
+            items = self.get_queryset(request).filter(pk__in=ids[:MOST_SELECTED])
+            return self._many_page(request, what, list(items), form)
         pairs = form.pairs()
         common: dict[str, Any] = {
             "item_ids": list(pairs), "seen": list(pairs.values()), "actor": actor_of(request),

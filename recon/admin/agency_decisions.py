@@ -193,8 +193,8 @@ def _changes(action: str, item: AgencyItem, lease: Lease | None) -> list[tuple[D
     last = item.decision
     assert last is not None
     changes: list[tuple[DriverAccount, Decimal]] = []
-    standing = money.standing_postings(last)
-    if action in ("reassign", "dispute", "dismiss", "fleet-cost", "undo") and last.account and standing:
+    takes_back = action in ("reassign", "dispute", "dismiss", "fleet-cost", "undo")
+    if takes_back and last.account and money.charge_stands(last):
         changes.append((last.account, -(last.amount or Decimal(0))))
     if action == "accept" and last.suggested and (not item.paid or last.payer != Payer.UNKNOWN):
         changes.append((last.suggested, money.owed(item, last.payer)))

@@ -31,10 +31,14 @@ _HELD = """
     OFFSET 0
   ) held ON true
 """
-# A settlement that was not entered, because it seems to come twice, belongs to no day until a person says so.
+# A settlement that was not entered, because it seems to come twice, belongs to no day until a person says so; one whose
+# entry was taken back belongs to none any more.
 _EXTERNAL = f"""
 SELECT e.id, e.external_id AS key, e.amount, e.currency, (extract(epoch FROM e.occurred_at) * 1000000)::bigint AS at,
-       e.reference, e.description, CASE WHEN c.id IS NOT NULL AND c.entry_id IS NULL THEN '' ELSE e.group_key END,
+       e.reference, e.description,
+       CASE WHEN c.id IS NOT NULL AND (c.entry_id IS NULL OR EXISTS (
+              SELECT FROM ledger_entry_reversal v WHERE v.entry_id = c.entry_id AND v.reversed_by_date <= %(date)s))
+            THEN '' ELSE e.group_key END,
        e.figures_hash, held.match_id AS match, coalesce(held.decided, false)
   FROM recon_external_row e
   LEFT JOIN curb_settlement c ON c.external_row_id = e.id

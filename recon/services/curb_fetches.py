@@ -42,6 +42,13 @@ from .errors import ReconError
 FOLDER = "curb"  # below MEDIA_ROOT
 LOST = "Its worker was lost. No trip of it was imported; the next fetch asks for the same hours again."
 WRITTEN = (1980, 1, 1, 0, 0, 0)  # in the archive, so that the same pages make the same file
+# The end of the stretch without a gap that the first fetch which succeeded lies in.
+_FETCHED_UNTIL = """
+WITH done AS (SELECT id, window_from, window_to FROM curb_fetch WHERE status = 'DONE'),
+     stretches AS (SELECT unnest(range_agg(tstzrange(window_from, window_to, '[]'))) AS stretch FROM done)
+SELECT upper(stretch) FROM stretches WHERE stretch @> (SELECT window_to FROM done ORDER BY id LIMIT 1)
+"""
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)  # moments far from it cannot be reckoned with
 Telling = Callable[..., Any]
 
 
@@ -60,6 +67,11 @@ class WrongWindow(ReconError):
     message = "A window ends after it begins, and not in the future: {begin} to {end}."
 
 
+class WindowTooEarly(ReconError):
+    code, status = "curb.window_too_early", 400
+    message = "There are no trips from before 2000. Say when the window begins and ends."
+
+
 class EvidenceGone(ReconError):
     code, status = "curb.evidence_gone", 409
     message = (
@@ -68,17 +80,24 @@ class EvidenceGone(ReconError):
 
 
 def next_window(now: datetime) -> tuple[datetime, datetime]:
-    """From some hours before the end of the last fetch that succeeded, until now."""
-    last = CurbFetch.objects.filter(status=CurbFetch.Status.DONE).order_by("-window_to").first()
-    if last is None:
+    """From some hours before the moment up to which everything was fetched since the first fetch, until now.
+
+    A window that a person asked for further ahead does not leave what lies between unfetched.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_FETCHED_UNTIL)
+        found = cursor.fetchone()
+    if found is None:
         return now - timedelta(days=settings.CURB_FETCH_FIRST_DAYS), now
-    return last.window_to - timedelta(hours=settings.CURB_FETCH_OVERLAP_HOURS), now
+    return found[0] - timedelta(hours=settings.CURB_FETCH_OVERLAP_HOURS), now
 
 
 def check_window(*, now: datetime, begin: datetime | None, end: datetime | None) -> tuple[datetime, datetime]:
-    """The window to fetch, where one may be fetched. Raises FetchUnset, WrongWindow."""
+    """The window to fetch, where one may be fetched. Raises FetchUnset, WindowTooEarly, WrongWindow."""
     if not settings.CURB_TRIPS_URL:
         raise FetchUnset
+    if any(moment is not None and moment < EARLIEST for moment in (begin, end)):
+        raise WindowTooEarly
     usual = next_window(now)
     begin, end = begin or min(usual[0], (end or now) - timedelta(hours=1)), end or usual[1]
     if not begin < end <= now:

@@ -1,6 +1,7 @@
 """What people decide about rows: accept, reject, match by hand, undo, comment. Each is one transaction, audited."""
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from batconnect.common import audit
 from batconnect.common.models import User
@@ -8,6 +9,7 @@ from batconnect.common.transactions import money_transaction
 from ledger.services.reasons import checked_reason
 
 from ..models import (
+    CurbSettlement,
     Outcome,
     ReconJob,
     ReconLog,
@@ -15,6 +17,7 @@ from ..models import (
     ReconMatchRow,
     ReconNote,
     ReconSource,
+    SettlementStatus,
     Side,
 )
 from .errors import ChangedMeanwhile, ReconError
@@ -63,6 +66,7 @@ def accept(*, log_id: int, actor: User, partner: str = "", note: str = "") -> Re
     """
     log = held_log(log_id)
     rows = rows_of_logs(log, suggested_with(log, partner))
+    _check_stand(rows)
     match = make_match(
         rows, rule=log.rule or ReconMatch.Rule.HAND, actor=actor, job=log.job, score=log.score, note=note,
         reasons=log.reasons if log.outcome == Outcome.SUGGESTED else "",
@@ -175,6 +179,14 @@ def rows_of_logs(log: ReconLog, others: Sequence[ReconLog]) -> Rows:
 def _logs_of(log: ReconLog, keys: set[str]) -> list[ReconLog]:
     other = Side.LEDGER if log.side == Side.EXTERNAL else Side.EXTERNAL
     return list(ReconLog.objects.filter(job_id=log.job_id, side=other, key__in=keys).order_by("id"))
+
+
+def _check_stand(rows: Rows) -> None:
+    """A settlement whose entry was taken back since it was suggested settles nothing. Raises ChangedMeanwhile."""
+    known: Any = CurbSettlement.objects.with_status()
+    gone = known.filter(external_row__in=rows.external, status=SettlementStatus.REVERSED)
+    for key in gone.values_list("external_row__external_id", flat=True)[:1]:
+        raise ChangedMeanwhile(row=key)
 
 
 def _record(actor: User, action: str, match: ReconMatch, rows: Rows) -> None:

@@ -9,9 +9,10 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from django.db import connection
 from django.utils import timezone
 
-from batconnect.common import audit
+from batconnect.common import audit, locks
 from batconnect.common.models import User
 from batconnect.common.transactions import money_transaction
 from ledger.models import Account, EntryLine, Origin
@@ -60,6 +61,8 @@ def enter_settlements(job: ReconJob, actor: User) -> int:
     source = job.source
     if not get_adapter(source.adapter).by_day:
         return 0
+    with connection.cursor() as cursor:  # runs of other sources that are told the same settlements wait
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [locks.SETTLEMENTS])
     rows = ExternalRow.objects.filter(source=source, settlement__isnull=True).order_by("occurred_at", "id")
     entered = 0
     for row in rows:
@@ -163,7 +166,7 @@ def _keep(source: ReconSource, row: ExternalRow, told: Settled, actor: User) -> 
     """One settlement, entered; or held where another says the same of that day."""
     known: Any = CurbSettlement.objects.with_status().select_related("external_row")
     other = known.filter(
-        source=source,
+        source__in=_told_by(source),
         trip_date=told.trip_date,
         gross=told.gross,
         trips=told.trips,
@@ -177,6 +180,12 @@ def _keep(source: ReconSource, row: ExternalRow, told: Settled, actor: User) -> 
         fees=told.fees, net=told.net, trips=told.trips,
         held_because=TWICE.format(other=other.external_row.external_id[:80]) if other else "", **values,
     )  # fmt: skip
+
+
+def _told_by(source: ReconSource) -> list[int]:
+    """This source and those beside the same accounts: the same settlement may come as a file and from the API."""
+    same = ReconSource.objects.filter(accounts__in=source.accounts.all())
+    return [source.pk, *same.values_list("pk", flat=True)]
 
 
 def _entry_of(

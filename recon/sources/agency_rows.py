@@ -21,6 +21,7 @@ MONEY = pl.Decimal(14, 2)
 MOMENT = pl.Datetime("us", "UTC")
 LONGEST_NUMBER = 40
 LONGEST_TEXT = 80
+EARLIEST = date(2000, 1, 1)  # before it a day is a slip of the pen
 
 # One toll or ticket. amount: what it comes to, before anybody paid: positive is owed to the agency, negative a credit.
 # due: what the agency still wants of it. paid: what somebody has paid already.
@@ -103,6 +104,7 @@ def common_faults(*, number: str, dated: str, today: date) -> Sequence[Fault]:
         ),
         Fault(dated, pl.col("event_on").is_null(), "is not a date; write it like 03/20/2019"),
         Fault(dated, pl.col("event_on") > today, "has not come yet"),
+        Fault(dated, pl.col("event_on") < EARLIEST, f"is before {EARLIEST.year}"),
     ]
 
 

@@ -9,6 +9,7 @@ import hashlib
 import ipaddress
 import json
 import os
+import re
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +28,10 @@ MOST_PAGES = 10_000
 LARGEST_PAGE = 20 * 1024 * 1024  # bytes
 BLOCK = 64 * 1024
 TOKEN_PREFIX = "RECON_TOKEN_"  # noqa: S105  (only such variables may be named by a source)
+# Escapes in JSON that may stand for what no text in the database may have; two backslashes are one of themselves.
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+_HALF = re.compile(r"\\u[dD][89abcdefABCDEF]")
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 USUAL_PORTS = {"http": 80, "https": 443}
 
 
@@ -64,7 +69,10 @@ class Paging:
             name: str(mapping.get(name, ""))
             for name in ("url", "items", "next", "page", "total", "token_env")
         }
-        headers = tuple((str(name), str(value)) for name, value in mapping.get("headers", {}).items())
+        given = mapping.get("headers", {})
+        if not isinstance(given, Mapping):
+            raise BadMapping(problem="headers names what is sent: a value for each")
+        headers = tuple((str(name), str(value)) for name, value in given.items())
         paging = cls(**{**texts, "url": url or texts["url"]}, headers=headers)
         paging.check()
         return paging
@@ -75,17 +83,23 @@ class Paging:
             raise BadMapping(problem="there is one way to the next page: next or page")
         if self.token_env and not self.token_env.startswith(TOKEN_PREFIX):
             raise BadMapping(problem=f"token_env names a variable that begins with {TOKEN_PREFIX}")
+        if not all(_sendable(text) for header in self.headers for text in header):
+            raise BadMapping(problem="headers are letters, digits and signs, without line ends")
         check_host(self.url)
 
     def sent(self) -> dict[str, str]:
         """The headers of a request. Raises BadMapping where the token is not in the environment."""
         headers = {"Accept": "application/json", **dict(self.headers)}
         if self.token_env:
-            token = os.environ.get(self.token_env, "")
-            if not token:
+            token = os.environ.get(self.token_env, "").strip()  # a file that it came from ends its line
+            if not _sendable(token):  # else the error about it would tell it
                 raise BadMapping(problem=f"the environment has no {self.token_env}, which holds the token")
             headers["Authorization"] = f"Bearer {token}"
         return headers
+
+
+def _sendable(text: str) -> bool:
+    return bool(text) and text.isascii() and text.isprintable()
 
 
 def read_pages(paging: Paging) -> Iterator[Page]:
@@ -118,11 +132,14 @@ def read_pages(paging: Paging) -> Iterator[Page]:
 
 def check_host(url: str) -> None:
     """Whether an address may be called at all. Raises HostNotAllowed."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise HostNotAllowed(host="an address that cannot be read", why=str(error)) from error
     if host not in settings.RECON_API_HOSTS:
         raise HostNotAllowed(host=host or "an address without host", why="it is not among RECON_API_HOSTS")
-    if parts.scheme != "https" and host not in settings.RECON_API_INSIDE_HOSTS:
+    if parts.scheme != "https" and not (parts.scheme == "http" and host in settings.RECON_API_INSIDE_HOSTS):
         raise HostNotAllowed(host=host, why="only https is called")
     if parts.username or parts.password:
         raise HostNotAllowed(host=host, why="an address carries no password; use token_env")
@@ -163,7 +180,7 @@ def call(
     if not 200 <= answer.status < 300:
         raise SourceUnreachable(page=page, problem=f"the host answered {answer.status}")
     expected = answer.headers.get("Content-Length")
-    if expected and answer.headers.get("Content-Encoding") is None and int(expected) != len(content):
+    if expected and answer.headers.get("Content-Encoding") is None and expected != str(len(content)):
         raise SourceUnreachable(page=page, problem="it broke off")
     return content
 
@@ -210,15 +227,32 @@ def _public_address(host: str, port: int) -> str:
     except OSError as error:
         raise SourceUnreachable(page=1, problem=f"{host} is not known") from error
     for address in found:
-        if not ipaddress.ip_address(address).is_global and host not in settings.RECON_API_INSIDE_HOSTS:
+        if not _is_public(address) and host not in settings.RECON_API_INSIDE_HOSTS:
             raise HostNotAllowed(host=host, why="it leads to an address that is not public")
     return sorted(found)[0]
 
 
+def _is_public(text: str) -> bool:
+    """Whether an address is of the open internet, and so is the IPv4 address that it may carry inside."""
+    address = ipaddress.ip_address(text)
+    within = None
+    if isinstance(address, ipaddress.IPv6Address):
+        within = address.ipv4_mapped or address.sixtofour
+        if address in NAT64:
+            within = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return all(one.is_global and not one.is_multicast for one in (address, within) if one is not None)
+
+
 def _json(content: bytes, page: int) -> Any:
     try:
-        return json.loads(content, parse_float=str, parse_constant=str)
-    except ValueError as error:
+        text = content.decode("utf-8-sig")
+        answer = json.loads(text, parse_float=str, parse_constant=str)
+        if _HALF.search(text):
+            json.dumps(answer, ensure_ascii=False).encode()  # half a character, which nothing can keep
+        if _NUL.search(text):
+            raise SourceUnreachable(page=page, problem="it has a character (NUL) that cannot be kept")
+        return answer
+    except (ValueError, RecursionError) as error:
         raise SourceUnreachable(page=page, problem="it is no whole JSON document") from error
 
 
@@ -233,8 +267,12 @@ def _rows(answer: Any, path: str, before: int) -> list[Mapping[str, Any]]:
 
 
 def _next_address(address: str, following: str) -> str:
-    url = urljoin(address, following)
-    if urlsplit(url).netloc != urlsplit(address).netloc:
+    try:
+        url = urljoin(address, following)
+        there = urlsplit(url).netloc
+    except ValueError as error:
+        raise HostNotAllowed(host="the next page's address", why=str(error)) from error
+    if there != urlsplit(address).netloc:
         raise HostNotAllowed(host=urlsplit(url).hostname, why="a next page lies on the same host")
     return url
 

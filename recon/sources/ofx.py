@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta, timezone
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from .base import Adapter, Feed, Statement, shown, zone_of
 from .errors import BadFile, BadRow
@@ -21,10 +21,12 @@ _DATE = re.compile(
     r"(?P<day>\d{8})(?P<time>\d{6})?(?:\.\d{1,6})?"
     r"(?:\[(?P<hours>[+-]?\d{1,2})(?:\.(?P<part>\d{1,2}))?(?::[A-Za-z]{1,8})?\])?"
 )
+_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,20}(?:\.[0-9]{0,10})?|\.[0-9]{1,10})")
 _DECLARED = re.compile(rb"^\s*(?:ENCODING\s*:\s*(\S+)|CHARSET\s*:\s*(\S+))", re.MULTILINE)
 _XML_DECLARED = re.compile(rb"<\?xml[^>]*encoding=[\"']([A-Za-z0-9._-]+)")
 # Values that banks leave empty, and do not close; nothing else is inside them.
 _VALUES = frozenset({"NAME", "MEMO", "CHECKNUM", "REFNUM", "FITID", "TRNAMT", "DTPOSTED", "CURDEF", "CURSYM"})
+DEEPEST = 50  # a statement has a dozen elements in one another
 _STATEMENTS = ("STMTRS", "CCSTMTRS")
 _NEEDED = ("DTPOSTED", "TRNAMT", "FITID")
 _CALLED = {"amount": "TRNAMT", "time": "DTPOSTED", "id": "FITID", "currency": "CURDEF", "description": "NAME"}
@@ -105,6 +107,10 @@ def _take(opened: list[Element], closes: bool, name: str, empty: bool, text: str
     element = Element(name, text)
     opened[-1].inside.append(element)
     if not text and not empty and name not in _VALUES:
+        if len(opened) > DEEPEST:
+            raise BadFile(
+                problem=f"it is no sound OFX statement: more than {DEEPEST} elements in one another"
+            )
         opened.append(element)
 
 
@@ -122,7 +128,7 @@ def _decoded(content: bytes) -> str:
     )
     try:
         return content.decode("utf-8-sig" if name.lower() == "utf-8" else name)
-    except (UnicodeDecodeError, LookupError) as error:
+    except (UnicodeError, LookupError) as error:
         raise BadFile(problem=f"it is not written in {name}") from error
 
 
@@ -143,10 +149,8 @@ def _row(transaction: Element, currency: str, number: int, feed: Feed) -> dict[s
 
 def _amount(text: str) -> str:
     """Plainly written; some banks write a comma. What is no number stays as it is, to be told."""
-    try:
-        return f"{Decimal(text.replace(',', '.')):f}"
-    except InvalidOperation:
-        return text
+    plain = text.replace(",", ".")
+    return f"{Decimal(plain):f}" if _NUMBER.fullmatch(plain) else text
 
 
 def _moment(text: str, number: int, feed: Feed) -> str:
@@ -157,11 +161,11 @@ def _moment(text: str, number: int, feed: Feed) -> str:
         raise wrong
     try:
         moment = datetime.strptime(found["day"] + (found["time"] or "000000"), "%Y%m%d%H%M%S")  # noqa: DTZ007
-    except ValueError:
+        of_the_day = found["hours"] is None and moment.time() == time(0)
+        zoned = moment.replace(tzinfo=zone_of(feed) if of_the_day else _zone(found))
+        return zoned.astimezone(UTC).isoformat(timespec="seconds")
+    except (ValueError, OverflowError):
         raise wrong from None
-    if found["hours"] is None and moment.time() == time(0):
-        return moment.replace(tzinfo=zone_of(feed)).astimezone(UTC).isoformat(timespec="seconds")
-    return moment.replace(tzinfo=_zone(found)).astimezone(UTC).isoformat(timespec="seconds")
 
 
 def _zone(found: re.Match[str]) -> timezone:

@@ -134,7 +134,7 @@ def settled(row: Mapping[str, Any], mapping: Mapping[str, Any], number: int) -> 
     if settled_on < trip_date:
         raise BadRow(row=number, column=names["settled_on"], problem="it is before the day of the trips")
     count = _text(row, names["trips"])
-    if not (count.isascii() and count.isdigit() and int(count[:9]) <= MOST_TRIPS):
+    if not (count.isascii() and count.isdigit() and len(count) <= 9 and int(count) <= MOST_TRIPS):
         raise BadRow(row=number, column=names["trips"], problem=f"{shown(count)} is no count of trips")
     return Settled(trip_date, settled_on, gross, fees, net, int(count))
 

@@ -24,12 +24,13 @@ from django.db import DatabaseError, connection, connections, transaction
 
 from batconnect.common.audit import system_user
 from batconnect.common.errors import BatConnectError
+from batconnect.common.weeks import NEW_YORK
 from batconnect.jobs.models import JobRun
 from batconnect.jobs.services import run_job
 from ledger.models import ImportBatch, ParkedRow, SourceTransaction, TripTotal
 from recon.models import CurbFetch
 from recon.services import curb_fetches
-from recon.services.curb_fetches import FetchAtWork, FetchUnset, WrongWindow, fetch_trips
+from recon.services.curb_fetches import FetchAtWork, FetchUnset, WindowTooEarly, WrongWindow, fetch_trips
 from recon.tasks import fetch_curb_trips, start_fetch
 from tests.factories import make_lease
 from tests.ledger.trip_files import load, trip
@@ -181,6 +182,18 @@ def test_windows_overlap_and_no_trip_comes_twice(processor: Host) -> None:
 
 
 @pytest.mark.django_db
+def test_a_window_asked_for_further_ahead_leaves_no_hour_unfetched(processor: Host) -> None:
+    processor.answers = paged([])
+    fetch()
+    hours = timedelta(hours=1)
+    fetch(now=NOW + 72 * hours, begin=NOW + 70 * hours)
+    third = fetch(now=NOW + 73 * hours)
+    assert (third.window_from, third.window_to) == (NOW - 6 * hours, NOW + 73 * hours)
+    fetch(now=NOW + 73 * hours, begin=NOW - 9000 * hours, end=NOW - 8999 * hours)
+    assert fetch(now=NOW + 74 * hours).window_from == NOW + 67 * hours
+
+
+@pytest.mark.django_db
 def test_an_hour_without_trips_is_done_and_kept(processor: Host) -> None:
     processor.answers = paged([])
     done = fetch()
@@ -248,6 +261,8 @@ def test_what_cannot_be_asked_for_is_refused_before_anything_is_kept(processor: 
     for begin, end in ((NOW, NOW), (NOW, NOW - timedelta(hours=1)), (NOW, NOW + timedelta(hours=1))):
         with pytest.raises(WrongWindow):
             fetch(begin=begin, end=end)
+    with pytest.raises(WindowTooEarly):
+        fetch(end=datetime(1, 1, 1, 0, 30, tzinfo=NEW_YORK))
     settings.CURB_TRIPS_URL = ""
     with pytest.raises(FetchUnset):
         fetch()

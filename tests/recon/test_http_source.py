@@ -155,6 +155,41 @@ def test_the_token_comes_from_the_environment(host: Host, monkeypatch: pytest.Mo
         reconcile(source_of(host, token_env="SECRET_KEY"))
     with pytest.raises(BadMapping, match="the environment has no RECON_TOKEN_OTHER"):
         reconcile(source_of(host, token_env="RECON_TOKEN_OTHER"))
+    monkeypatch.setenv("RECON_TOKEN_OTHER", "s3cret\n")
+    reconcile(source_of(host, token_env="RECON_TOKEN_OTHER"))
+    assert host.asked[-1][1]["Authorization"] == "Bearer s3cret"
+    monkeypatch.setenv("RECON_TOKEN_OTHER", "s3\ncret")
+    with pytest.raises(BadMapping, match="the environment has no RECON_TOKEN_OTHER"):
+        reconcile(source_of(host, token_env="RECON_TOKEN_OTHER"))
+
+
+@pytest.mark.parametrize("headers", [["X-Fleet"], {"X-Fleet": "a\nHost: b"}, {"X-Fleet": "ß"}])
+def test_headers_that_cannot_be_sent_are_refused(host: Host, headers: Any) -> None:
+    with pytest.raises(BadMapping, match="headers"):
+        reconcile(source_of(host, headers=headers))
+
+
+def test_characters_are_kept_however_they_are_written(host: Host) -> None:
+    named = [{**row(1), "note": "\U0001f695 \\u0000"}]  # in two halves, and no NUL
+    host.answers = numbered({1: (200, {}, json.dumps({"rows": named}).encode())})
+    reconcile(source_of(host))
+    assert ExternalRow.objects.get().raw["note"] == "\U0001f695 \\u0000"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"[" * 100_000,
+        b'{"rows": [], "next": "http://["}',
+        rb'{"rows": [{"id": "a\u0000b"}]}',
+        rb'{"rows": [{"id": "a\ud800b"}]}',
+        b'{"rows": [{"id": "a\xed\xa0\x80b"}]}',
+    ],
+)
+def test_an_answer_made_to_break_the_reader_is_refused(host: Host, answer: bytes) -> None:
+    host.answers = lambda path, time: (200, {}, answer)
+    with pytest.raises((SourceUnreachable, HostNotAllowed)):
+        reconcile(source_of(host, page=None, next="next"))
 
 
 @pytest.mark.parametrize(
@@ -168,7 +203,11 @@ def test_the_token_comes_from_the_environment(host: Host, monkeypatch: pytest.Mo
         ("https://169.254.169.254/latest/meta-data", ["169.254.169.254"], "not public"),
         ("https://10.0.0.7/x", ["10.0.0.7"], "not public"),
         ("https://[::1]/x", ["::1"], "not public"),
+        ("https://[2002:7f00:1::]/x", ["2002:7f00:1::"], "not public"),
+        ("https://[64:ff9b::a00:7]/x", ["64:ff9b::a00:7"], "not public"),
         ("file:///etc/passwd", ["api.example.com"], "not among"),
+        ("https://[", ["api.example.com"], "Invalid"),
+        ("https://api.example.com:99999/x", ["api.example.com"], "out of range"),
     ],
 )
 def test_hosts_that_are_never_called(settings: Any, url: str, allowed: list[str], why: str) -> None:

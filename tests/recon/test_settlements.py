@@ -16,6 +16,7 @@ from ledger.models import Account, EntryHeader, EntryLine, Origin
 from ledger.services.house_events import enter_house_event
 from recon.models import CurbSettlement, ExternalRow, ReconJob, ReconLog, ReconSource
 from recon.services import decisions, settlements, write_offs
+from recon.services.errors import ChangedMeanwhile
 from recon.services.files import Given
 from recon.services.settlements import NotSo, StillMatched, UnknownSettlement
 from recon.sources import BadFile, BadRow, Feed, get_adapter
@@ -224,6 +225,17 @@ def test_an_entry_is_taken_back_once_and_not_while_it_is_matched(source: ReconSo
 # --- what is refused ----------------------------------------------------------------------------------------
 
 
+def test_one_that_was_taken_back_belongs_to_no_day(source: ReconSource, tmp_path: Path) -> None:
+    trips(tmp_path, FRIDAY)
+    job = reconcile(source, told(tmp_path, OF_FRIDAY), on=MONDAY)
+    settlements.take_back(settlement_id=pk_of("S-0301"), reason=REASON, actor=system_user(), on=MONDAY)
+    with pytest.raises(ChangedMeanwhile):
+        decisions.accept(log_id=log_of(job, "S-0301").pk, actor=system_user())
+    assert ends(reconcile(source, told(tmp_path, OF_FRIDAY), on=MONDAY))["S-0301"][0] == "unmatched"
+    anew = reconcile(source, told(tmp_path, OF_FRIDAY.replace("S-0301", "S-0301-C")), on=MONDAY)
+    assert status_of("S-0301-C") == "ENTERED" and ends(anew)["S-0301-C"] == ("suggested", "group_key")
+
+
 @pytest.mark.parametrize(
     ("row", "says"),
     [
@@ -241,6 +253,7 @@ def test_an_entry_is_taken_back_once_and_not_while_it_is_matched(source: ReconSo
         ("S,2019-03-04,2019-03-01,NaN,0,0,2", "'NaN' is not an amount"),
         ("S,2019-03-04,2019-03-01,1e9,0,1e9,2", "column trips|not an amount|1000000000"),
         ("S,2019-03-04,2019-03-01,31.60,0.95,30.65,two", "column trips: 'two' is no count"),
+        ("S,2019-03-04,2019-03-01,31.60,0.95,30.65,0000000005555555555", "is no count"),
         (",2019-03-04,2019-03-01,31.60,0.95,30.65,2", "column settlement_id: there is no id"),
         ("S,2019-03-04", "the row has 2 fields"),
     ],
@@ -292,6 +305,20 @@ def test_settlements_come_from_an_api_as_well(host: Host, tmp_path: Path) -> Non
     job = reconcile(source, on=MONDAY)
     assert host.asked[0][0] == "/settlements?day=2019-03-04&page=1"
     assert ends(job) == {"S-0301": ("suggested", "group_key")} and balances()["1100"] == 0
+
+
+def test_the_same_settlement_from_another_source_is_held(
+    source: ReconSource, host: Host, tmp_path: Path
+) -> None:
+    trips(tmp_path, FRIDAY)
+    reconcile(source, told(tmp_path, OF_FRIDAY), on=MONDAY)
+    before = balances()
+    row = dict(zip(FIELDS, OF_FRIDAY.split(","), strict=True))
+    host.answers = lambda path, times: (200, {}, json.dumps({"rows": [row]}).encode())
+    api = make_source(adapter="curb_settlement_api", mapping={"url": host.url, "items": "rows"})
+    reconcile(api, on=MONDAY)
+    held: Any = CurbSettlement.objects.with_status().get(source=api)
+    assert held.status == "HELD" and "S-0301" in held.held_because and balances() == before
 
 
 # --- the database's rules -----------------------------------------------------------------------------------

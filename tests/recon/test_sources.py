@@ -310,7 +310,14 @@ def test_ofx_days_are_the_banks_own(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [OFX[: len(OFX) // 2], OFX.replace("USD", "EUR"), OFX.replace("150.00", "lots"), "OFXHEADER:100\n", ""],
+    [
+        OFX[: len(OFX) // 2],
+        OFX.replace("USD", "EUR"),
+        OFX.replace("150.00", "lots"),
+        "OFXHEADER:100\n",
+        "",
+        f'<?xml version="1.0" encoding="undefined"?>{OFX}',
+    ],
 )
 def test_a_broken_ofx_statement_is_refused(tmp_path: Path, content: str) -> None:
     with pytest.raises(SourceError):
@@ -369,6 +376,11 @@ def test_ofx_values_that_banks_leave_open_or_write_their_own_way(tmp_path: Path)
         ("</OFX>", "</OFX><OFX></OFX>", "where no element is"),
         ("<OFX>", '<!DOCTYPE x [<!ENTITY a "b">]><OFX>', "declares entities"),
         ("STMTRS", "INVSTMTRS", "no statement of an account"),
+        ("<DTPOSTED>20190305", "<DTPOSTED>20190305120000[+99:X]", "is not a time"),
+        ("<DTPOSTED>20190305", "<DTPOSTED>00010101000000[+5:X]", "is not a time"),
+        ("150.00", "1_50.00", "1_50.00"),
+        ("150.00", "1e999999999", "1e999999999"),
+        ("<OFX>", "<OFX>" + "<A>" * 5_000, "more than 50 elements"),
     ],
 )
 def test_what_is_wrong_with_an_ofx_statement_is_told(

@@ -18,7 +18,7 @@ from ledger.services.reasons import checked_reason
 from ...models import AgencyDecision, AgencyItem, Payer, State
 from . import money
 from .errors import CreditTooLarge, NoSuchToll, NothingSuggested, NotPossible, SameLease, WrongAmount
-from .holding import Action, Nature, check, following, held, keep, last_of, lease_account, lock_items
+from .holding import PAST, Action, Nature, check, following, held, keep, last_of, lease_account, lock_items
 from .settling import look_again, may_look_again, resting_state
 
 
@@ -93,7 +93,7 @@ def reassign(
     (item,) = held([item_id], seen=[seen] if seen else ())
     check(item, "reassign")
     account, last = lease_account(lease_id, item), last_of(item)
-    if account.pk == last.account_id and money.standing_postings(last):
+    if account.pk == last.account_id and money.charge_stands(last):
         raise SameLease(number=item.number, lease=account.lease.number)
     amount = last.amount or item.due
     return _moved(item, Action.REASSIGNED, account, amount, reason=reason, actor=actor, on=on)
@@ -111,6 +111,11 @@ def reduce(
     (item,) = held([item_id], seen=[seen] if seen else ())
     check(item, "reduce")
     last = last_of(item)
+    if not money.charge_stands(last):
+        raise NotPossible(
+            number=item.number, state="posted, but its charge was voided", asked=PAST["reduce"],
+            instead="Reassign it to charge it anew.",
+        )  # fmt: skip
     amount = parse_amount(amount)
     assert last.account is not None and last.amount is not None
     if not 0 < amount < last.amount:
@@ -190,6 +195,8 @@ def give_credit(
     check(item, "credit")
     charge = last_of(toll)
     if toll.state != State.POSTED or charge.amount is None or charge.account is None:
+        raise NoSuchToll(number=toll.number)
+    if not money.charge_stands(charge):  # it was voided elsewhere, and a rest of it would be charged anew
         raise NoSuchToll(number=toll.number)
     left = charge.amount + item.amount
     if left < 0:

@@ -14,12 +14,14 @@ from batconnect.common.transactions import money_transaction
 from batconnect.common.weeks import NEW_YORK, local_date
 
 from ...models import AgencyDecision, AgencyItem, AgencyKind
+from ...sources.agency_rows import EARLIEST
 from . import settling
 from .errors import AgencyError, NumberKnown
 from .importing import hold_imports
 from .looking import Finding, look
 
 LARGEST = Decimal("99999.99")
+LATEST = date(9999, 1, 1)  # that it has not come yet is told later; beyond, moments cannot be reckoned with
 
 
 class BadSummons(AgencyError):
@@ -76,7 +78,11 @@ def enter_summons(*, summons: Summons, actor: User, on: date, case_no: str) -> A
 
 
 def new_york_time(day: date, clock: str) -> datetime:
-    """A day and a time as `14:35` in New York. Raises BadSummons for an hour that does not exist there that day."""
+    """A day and a time as `14:35` in New York. Raises BadSummons for an hour that does not exist there that day, and
+    for days that nobody can mean.
+    """
+    if not EARLIEST <= day <= LATEST:
+        raise BadSummons(column="issue_date", problem=f"it is before {EARLIEST.year}, or far ahead.")
     hour, _, minute = clock.partition(":")
     local = datetime(day.year, day.month, day.day, int(hour), int(minute), tzinfo=NEW_YORK)
     if local.astimezone(UTC).astimezone(NEW_YORK).hour != local.hour:

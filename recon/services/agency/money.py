@@ -103,11 +103,13 @@ def move(
 ) -> Charged:
     """Replace what a decision posted by the same charge on another account, of another amount, or both.
 
-    Where the posting was voided elsewhere, it is charged anew. Raises as `replace_posting`.
+    Where the posting was voided elsewhere, it is charged anew, and so is a fee that was left standing. Raises as
+    `replace_posting`.
     """
     item = decision.item
     standing = standing_postings(decision)
-    if not standing or standing[0] != current_posting(decision.posting_id):
+    if not charge_stands(decision):
+        withdraw(decision, reason=reason, actor=actor, on=on)
         return charge([Charge(item, account.pk, amount)], actor=actor, on=on)[0]
     check_alone(standing[0])
     posting = voids.replace_posting(
@@ -131,6 +133,11 @@ def carry(item: AgencyItem, amount: Decimal, *, actor: User, on: date) -> Entere
 
 def account_for(lease_id: int, driver_id: int) -> DriverAccount:
     return open_account(driver_id=driver_id, lease_id=lease_id)
+
+
+def charge_stands(decision: AgencyDecision) -> bool:
+    """Whether what a decision charged is owed still: it may have been voided elsewhere, its service fee apart."""
+    return current_posting(decision.posting_id) in standing_postings(decision)
 
 
 def standing_postings(decision: AgencyDecision) -> list[UUID]:

@@ -46,6 +46,11 @@ def accept_revision(
             instead="It is none that waits.",
         )  # fmt: skip
     old = next(one for one in items if one.pk == standing.pk)
+    if old.state == State.CREDITED:
+        raise NotPossible(
+            number=item.number, state=item.get_state_display().lower(), asked="accepted as a revision",
+            instead="The former credit was given to a driver: dismiss this one, and put the difference right by hand.",
+        )  # fmt: skip
     rows = [_replaced(old, actor, reason)]
     for other in items:  # revisions between the two that nobody decided about
         if old.version < other.version < item.version and is_pending_revision(other):
@@ -77,7 +82,9 @@ def _taking_over(
             if old.state == State.DISPUTED
             else waits
         )
-    if item.nature not in (AgencyItem.Nature.TOLL, AgencyItem.Nature.TICKET):
+    is_charge = item.nature in (AgencyItem.Nature.TOLL, AgencyItem.Nature.TICKET)
+    # What was voided elsewhere is not charged again by this.
+    if not is_charge or not money.charge_stands(last):
         money.withdraw(last, reason=reason, actor=actor, on=on)
         return waits
     amount = money.owed(item, payer)

@@ -202,7 +202,8 @@ def test_a_summons_goes_through_its_case_and_waits_or_is_charged(ana: Lease) -> 
     assert item("TLC-78").case_no == waits["case_no"]
     for wrong in (
         {"number": "A/1"}, {"plate": "T-7"}, {"amount": "0"}, {"issue_time": "25:00"}, {"issue_date": "2999-01-01"},
-        {"issue_date": "2019-03-10", "issue_time": "02:30"},
+        {"issue_date": "2019-03-10", "issue_time": "02:30"}, {"issue_date": "0001-01-01"},
+        {"issue_date": "9999-12-31", "issue_time": "23:30"},
     ):  # fmt: skip
         assert process(**{"number": "TLC-79", **wrong}).status_code == 400, wrong
     assert waiting_counts() == {"REVIEW": 0, "UNASSIGNED": 1, "CREDIT": 0}
@@ -282,3 +283,9 @@ def test_lists_filters_files_and_many_at_once(staff: Client, ana: Lease, tmp_pat
     assert "Look again at what waits?" in page(staff, f"{SCREEN}look/")
     assert "Nothing new is known." in page(staff, f"{SCREEN}look/", go="1")
     assert charged_on(account_of(ana)) == {"S1": "65.00", "S2": "65.00"}
+
+
+@pytest.mark.parametrize("items", ["²:1", "9" * 5000, ",".join(f"{n}:1" for n in range(1, 502)), ""])
+def test_what_is_no_selection_is_asked_again(staff: Client, items: str) -> None:
+    answer = staff.post(f"{SCREEN}many/accept/", {"items": items})
+    assert answer.status_code == 200 and not AgencyDecision.objects.exists()

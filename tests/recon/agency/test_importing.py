@@ -141,6 +141,13 @@ def test_a_row_that_cannot_be_read_is_told_with_its_column_and_the_others_go_on(
     assert AgencyReject.objects.get(file=bad.file, row_number=2).column == "amount_due"
 
 
+@pytest.mark.parametrize("day", ["01/01/0001", "01/01/0019"])
+def test_a_day_that_nobody_can_mean_is_told(cab: Lease, tmp_path: Path, day: str) -> None:
+    result = load_tolls(tmp_path, {**toll("T1"), "Date": day})
+    assert (result.file.new, result.file.rejected) == (0, 1)
+    assert AgencyReject.objects.get().message == f"'{day}' is before 2000"
+
+
 def test_trips_that_come_later_are_found_when_the_file_comes_again(tmp_path: Path) -> None:
     lease = make_cab()
     load_tolls(tmp_path, toll("T1"))
