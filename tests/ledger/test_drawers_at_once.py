@@ -1,4 +1,4 @@
-"""The desk at one moment: two closes of a drawer and a payment; two files of opening balances. One of each counts."""
+"""The desk at one moment: two closes and a payment, a check that bounces twice, two opening files; one counts."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -10,8 +10,9 @@ import pytest
 from django.db import connections
 
 from ledger.models import DrawerClose, DrawerMovement, LedgerPosting
-from ledger.services.drawers import DrawerClosed
+from ledger.services.drawers import DrawerClosed, bounce_check
 from ledger.services.opening_balances import OpeningImported, import_opening_balances
+from ledger.services.voids import AlreadyVoided
 from tests.factories import make_user
 from tests.ledger.desk_stories import MONDAY, WHY, close, take
 from tests.ledger.factories import broken_proofs, make_account
@@ -46,6 +47,22 @@ def test_a_drawer_is_closed_once_and_nothing_falls_between(committing_database: 
         inside = done.expected_cash == Decimal("110.00")
         assert moved.day == (MONDAY if inside else MONDAY + timedelta(days=1))
         assert done.difference == (Decimal("-10.00") if inside else Decimal("0.00"))
+    # Its check comes back, and two people record that.
+    check, barrier = take(account, "70.00", ann := make_user(), method="CHECK"), Barrier(2)
+    close(ann, "0.00", [check.number])
+
+    def bounce(_: int) -> str:
+        barrier.wait()
+        try:
+            bounce_check(payment_number=check.number, reason=WHY, actor=ann, on=MONDAY)
+        except AlreadyVoided:
+            return "voided before"
+        finally:
+            connections.close_all()
+        return "done"
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(bounce, range(2))) == ["done", "voided before"]
     assert broken_proofs() == []
 
 
