@@ -85,7 +85,11 @@ def test_a_week_is_paid_on_screen_every_button_clicked_twice():
 
     issued = send(clerk, page("payoutbatch_pay_checks"))
     assert "1001" in issued and "Then checks" not in issued
-    send(clerk, page("payoutbatch_pay_cash", cash.pk))
+    receipt = DTRPayment.objects.filter(method="CASH")
+    handed = send(clerk, page("payoutbatch_pay_cash", cash.pk))
+    printed = page("payoutbatch_receipt", receipt.get().pk)
+    assert printed in handed and clerk.get(printed).content.startswith(b"%PDF")
+    assert signed_in("ledger.view_dtr", "ledger.view_payoutbatch").get(printed).status_code == 403
     assert DTRPayment.objects.count() == 3
     one = PayoutCheck.objects.get()
     send(clerk, page("payoutcheck_reissue", one.pk), reason="Lost in the mail")
