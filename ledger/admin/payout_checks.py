@@ -210,6 +210,7 @@ class PayoutCheckAdmin(ReadOnlyAdmin):
         """What was just issued, with its PDF; each leads on to its own page."""
         found = self._range(request)
         query = f"?from={found[0].number}&to={found[-1].number}" if found else ""
+        rest = self._rest(request, found)
         detail = (
             Detail(
                 title=f"Checks {found[0].number} to {found[-1].number}"
@@ -233,6 +234,7 @@ class PayoutCheckAdmin(ReadOnlyAdmin):
                 ],
                 actions=[
                     Action("PDF", reverse("admin:ledger_payoutcheck_pdf") + query, look="primary"),
+                    *rest,
                     Action("Pay drivers", reverse("admin:ledger_payoutbatch_pay")),
                 ],
             )
@@ -262,9 +264,14 @@ class PayoutCheckAdmin(ReadOnlyAdmin):
         rows = self.get_queryset(request).filter(number__range=(int(first), int(last)))
         return list(rows.order_by("number")[:MOST_PRINTED])
 
-
-def _used(book: Checkbook) -> str:
-    return str(book.last_number) if book.last_number >= book.first_number else "–"
+    def _rest(self, request: HttpRequest, found: list[PayoutCheck]) -> list[Action]:
+        """Where those are that did not fit on this page, which has MOST_PRINTED of them."""
+        last = request.GET.get("to", "")
+        if len(found) < MOST_PRINTED or found[-1].number >= int(last):
+            return []
+        following = f"?from={found[-1].number + 1}&to={int(last)}"
+        label = f"Then checks {found[-1].number + 1} to {int(last)}"
+        return [Action(label, reverse("admin:ledger_payoutcheck_print") + following)]
 
 
 def _facts(check: PayoutCheck) -> list[tuple[str, Cell]]:

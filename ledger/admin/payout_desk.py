@@ -4,6 +4,7 @@ from datetime import date
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
@@ -22,7 +23,7 @@ from batconnect.common.screens import (
     money_cell,
 )
 from batconnect.common.weeks import sunday_of
-from ledger.models import DTR, PayoutHold, PayoutMethod
+from ledger.models import DTR, DTRPayment, PayoutHold, PayoutMethod
 from ledger.selectors.pay_list import PayLine, unpaid, unpaid_weeks
 from ledger.services.payouts import ach_batches, checks, desk, holds
 
@@ -45,6 +46,7 @@ class PayDesk(ReadOnlyAdmin):
             ("pay/checks/", self.checks_view, "pay_checks"),
             ("pay/<int:dtr_id>/cash/", self.cash_view, "pay_cash"),
             ("pay/<int:dtr_id>/check/", self.check_view, "pay_check"),
+            ("pay/<int:payment_id>/receipt/", self.receipt_view, "receipt"),
             ("pay/<int:dtr_id>/hold/", self.hold_view, "hold"),
             ("pay/<int:dtr_id>/release/", self.release_view, "release"),
         ]
@@ -152,6 +154,19 @@ class PayDesk(ReadOnlyAdmin):
 
         label = "Pay in cash"
         return self._one(request, dtr, "ledger.pay_cash", parts.Step(request.POST or None), label, effect)
+
+    def receipt_view(self, request: HttpRequest, payment_id: int) -> HttpResponse:
+        """The receipt of a payment in cash, for the driver to sign."""
+        from ledger.services.payouts.paper import render_cash_receipt
+
+        if not request.user.has_perm("ledger.pay_cash"):
+            raise PermissionDenied
+        payment = get_object_or_404(_receipts(), pk=payment_id)
+        return HttpResponse(
+            render_cash_receipt(payment),
+            content_type="application/pdf",
+            headers={"Content-Disposition": f'inline; filename="{payment.method_reference}.pdf"'},
+        )
 
     def check_view(self, request: HttpRequest, dtr_id: int) -> HttpResponse:
         dtr = _dtr(dtr_id)
@@ -282,6 +297,21 @@ def _starts(request: HttpRequest, free: dict[str, list[PayLine]], query: str) ->
             Action("Issue checks…", reverse("admin:ledger_payoutbatch_pay_checks") + query, look="primary")
         )
     return actions
+
+
+def _receipts() -> QuerySet[DTRPayment]:
+    return DTRPayment.objects.filter(kind="PAID", method="CASH", method_reference__startswith="CASHPAY-")
+
+
+def receipt_actions(request: HttpRequest, dtr: DTR) -> list[Action]:
+    """The receipt of a DTR that was paid in cash at the desk."""
+    payment = dtr.payments.order_by("-pk").first()
+    if payment is None or not request.user.has_perm("ledger.pay_cash"):
+        return []
+    if not _receipts().filter(pk=payment.pk).exists():
+        return []
+    address = reverse("admin:ledger_payoutbatch_receipt", args=[payment.pk])
+    return [Action(f"Receipt {payment.method_reference}", address, look="primary")]
 
 
 def dtr_actions(request: HttpRequest, dtr: DTR) -> list[Action]:

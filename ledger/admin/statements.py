@@ -264,6 +264,7 @@ def _actions(request: HttpRequest, dtr: DTR, refused: BatConnectError | None) ->
         return actions
     may_record = request.user.has_perm("ledger.pay_dtr")
     if dtr.status == DTR.Status.PAID:
+        actions += payout_desk.receipt_actions(request, dtr)
         if may_record:
             actions.append(Action("Payment came back…", reverse("admin:ledger_dtr_return", args=[dtr.pk])))
     elif dtr.payout and dtr.payout.status == "POSTED" and _today() > dtr.week + timedelta(days=6):

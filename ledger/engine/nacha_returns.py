@@ -136,7 +136,7 @@ def _read(lines: list[str]) -> tuple[list[ReturnedEntry], list[Fault]]:
 
 def _count(line: str, *sums: _Sums) -> None:
     cents = int(line[29:39])
-    debit = line[2] in "789"
+    debit = line[2] in "6789"  # 26 and 36: a debit that came back; a credit comes back as 21 or 31
     for one in sums:
         one.entries += 1
         one.hash += int(line[3:11])

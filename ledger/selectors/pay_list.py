@@ -92,6 +92,7 @@ def unpaid_weeks() -> list[date]:
     """Weeks with something to pay, the newest first."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT DISTINCT week FROM dtr WHERE status = 'FINALIZED' AND net_pay > 0 ORDER BY week DESC LIMIT 60"
+            "SELECT DISTINCT d.week FROM dtr d JOIN ledger_posting p ON p.id = d.payout_id AND p.status = 'POSTED'"
+            " WHERE d.status = 'FINALIZED' AND d.net_pay > 0 ORDER BY d.week DESC LIMIT 60"
         )
         return [week for (week,) in cursor.fetchall()]

@@ -20,6 +20,7 @@ from batconnect.common.transactions import money_transaction
 
 from ..models import CheckBounce, DrawerClose, DrawerMovement, InterimPayment, LedgerPosting
 from ..selectors.drawers import DrawerCheck, DrawerHeld, banked_check, drawer_held
+from .accounts import lock_account
 from .entries import open_day
 from .errors import LedgerError, translated
 from .house_events import enter_house_event
@@ -279,6 +280,8 @@ def bounce_check(*, payment_number: str, reason: str, actor: User, on: date) -> 
         raise UnknownPayment(payment=payment_number)
     if banked_check(payment) is None:
         raise NotBanked(payment=payment_number)
+    lock_account(payment.account_id)
+    payment.posting.refresh_from_db(fields=["status"])
     if payment.posting.status == LedgerPosting.Status.VOIDED:
         raise AlreadyVoided(category=payment.posting.category, reference_id=payment.number)
     with translated():

@@ -9,7 +9,9 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
-from batconnect.common import audit
+from django.db import connection
+
+from batconnect.common import audit, locks
 from batconnect.common.models import User
 from batconnect.common.money import parse_amount
 from batconnect.common.transactions import money_transaction
@@ -75,6 +77,8 @@ def import_opening_balances(
     of this module, ClosedPeriod and DatedAhead. Source: domain.md, misc expenses and adjustments.
     """
     control_total = parse_amount(control_total)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [locks.OPENING_BALANCES])
     file = read_opening(content=content, name=name, on=on)
     check_opening(file, control_total=control_total)
     accounts = {

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -34,6 +35,13 @@ DEBITS = (
 CREDITS = (Category.INTERIM_PAYMENT, Category.ADJUSTMENT)
 NEEDED = ("tlc_license", "category", "amount", "reference", "event_date")
 COLUMNS = ("tlc_license", "lease", "medallion", "category", "amount", "reference", "due_date", "event_date")
+# Numbers that are given out here. Were one of this year taken before, whoever came to it could not go on.
+GIVEN_HERE = {
+    Category.MISC: ("MISC",),
+    Category.INTERIM_PAYMENT: ("INTPAY", "RFD"),
+    Category.ADJUSTMENT: ("ADJ",),
+}
+_NUMBER = re.compile(r"([A-Z]+)-([0-9]{4})-[0-9]{5,}")
 MOST_ROWS = 20_000
 MOST_BYTES = 5 * 1024 * 1024
 
@@ -244,6 +252,11 @@ def _row(number: int, given: Mapping[Any, Any], finder: _Finder, on: date) -> Op
     if event_on is None or event_on > on:
         raise _Wrong("event_date", f"{event_on} is after {on}")
     reference = line["reference"]
+    ours = _NUMBER.fullmatch(reference)
+    if ours and ours[1] in GIVEN_HERE.get(Category(category), ()) and int(ours[2]) >= on.year:
+        raise _Wrong(
+            "reference", f"{reference} is a number that will be given out here; write OLD-{reference}"
+        )
     # A loan's installment had left the loan before; here it is one sum.
     components = {"principal": str(amount), "interest": "0.00"} if category == Category.LOAN else None
     charge = Obligation(

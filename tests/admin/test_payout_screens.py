@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from batconnect.common.screens import admin_url, list_url
+from ledger.admin import payout_checks
 from ledger.admin.payout_parts import today
 from ledger.models import DTR, DTRPayment, PayoutBatch, PayoutCheck, PayoutInstruction, PayoutReturn
 from ledger.services.payouts import ach_batches, holds
@@ -83,8 +84,12 @@ def test_a_week_is_paid_on_screen_every_button_clicked_twice():
     assert "settled" in shown(clerk, page("payoutbatch_reverse", batch.pk))
 
     issued = send(clerk, page("payoutbatch_pay_checks"))
-    assert "1001" in issued
-    send(clerk, page("payoutbatch_pay_cash", cash.pk))
+    assert "1001" in issued and "Then checks" not in issued
+    receipt = DTRPayment.objects.filter(method="CASH")
+    handed = send(clerk, page("payoutbatch_pay_cash", cash.pk))
+    printed = page("payoutbatch_receipt", receipt.get().pk)
+    assert printed in handed and clerk.get(printed).content.startswith(b"%PDF")
+    assert signed_in("ledger.view_dtr", "ledger.view_payoutbatch").get(printed).status_code == 403
     assert DTRPayment.objects.count() == 3
     one = PayoutCheck.objects.get()
     send(clerk, page("payoutcheck_reissue", one.pk), reason="Lost in the mail")
@@ -170,3 +175,16 @@ def test_without_the_right_nothing_opens(caplog):
     for address in closed:
         assert reader.get(address).status_code == 403, address
         assert reader.post(address, {"token": "t"}).status_code == 403, address
+
+
+def test_checks_that_do_not_fit_on_one_page_are_printed_from_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for dtr in net_pay("20.00", "30.00", "40.00"):
+        paid_by(dtr, "CHECK")
+    monkeypatch.setattr(payout_checks, "MOST_PRINTED", 2)
+    clerk = signed_in()
+    first = send(clerk, page("payoutbatch_pay_checks"))
+    assert "Checks 1001 to 1002" in first and "Then checks 1003 to 1003" in first
+    following = shown(clerk, f"{page('payoutcheck_print')}?from=1003&to=1003")
+    assert "Check 1003" in following and "Then checks" not in following

@@ -87,6 +87,13 @@ def test_what_needs_two_people_is_let_go_by_finance_managers_alone(one: str, two
     assert in_role("Accountant").has_perm(one)
 
 
+def test_whoever_moves_cash_through_a_drawer_of_his_own_may_close_it() -> None:
+    moving = ("ledger.take_payment", "ledger.pay_cash", "ledger.pay_dtr", "ledger.refund_credit")
+    for name in ROLES:
+        user = in_role(name)
+        assert user.has_perm("ledger.close_drawer") is any(map(user.has_perm, moving)), name
+
+
 def test_the_desk_takes_no_payments_and_the_cashier_charges_nobody() -> None:
     desk, cashier = in_role("Front desk"), in_role("Cashier")
     assert desk.has_perm("misc_expenses.add_miscellaneousexpense") and not desk.has_perm(

@@ -61,9 +61,11 @@ def sent(*, on: date = MONDAY) -> PayoutBatch:
     return ach_batches.mark_sent(number=filed(on=on).number, on=on, actor=make_user())
 
 
-def return_line(entry: str, *, code: str, trace: str, information: str = "", kind: str = "99") -> list[str]:
+def return_line(
+    entry: str, *, code: str, trace: str, information: str = "", kind: str = "99", of_credit: bool = True
+) -> list[str]:
     """The two records a bank sends back for an entry of ours: the entry turned round, and its addenda."""
-    back = f"626{entry[3:]}" if entry[1:3] == "22" else f"636{entry[3:]}"
+    back = f"6{entry[1]}{1 if of_credit else 6}{entry[3:]}"
     back = back[:78] + "1" + "021000020000001"
     details = f"{information:<29}" if kind == "98" else f"{'':6}{'02100002'}{information:<44}"[:58]
     if kind == "98":
@@ -78,8 +80,8 @@ def return_file(*lines: str) -> bytes:
     """A file of returned records, its controls counted here."""
     entries = [line for line in lines if line[0] == "6"]
     hashed = sum(int(line[3:11]) for line in entries) % 10**10
-    debits = sum(int(line[29:39]) for line in entries if line[2] in "789")
-    credits = sum(int(line[29:39]) for line in entries if line[2] not in "789")
+    debits = sum(int(line[29:39]) for line in entries if line[2] in "6789")
+    credits = sum(int(line[29:39]) for line in entries if line[2] not in "6789")
     count = len(lines)
     records = [
         f"101 061999998 0210000201903131200A094101{'EXAMPLE FLEET':<23}{'EXAMPLE BANK':<23}{'':8}",

@@ -8,7 +8,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from batconnect.common.models import AuditEntry
 from ledger.models import DTR, DTRPayment, PayoutBatch, PayoutItem
-from ledger.selectors.pay_list import unpaid
+from ledger.selectors.pay_list import unpaid, unpaid_weeks
 from ledger.services import statements, voids
 from ledger.services.errors import Refused
 from ledger.services.payouts import ach_batches, bank_details, checks, choosing, desk, holds, nacha_file
@@ -241,3 +241,10 @@ def test_every_step_is_in_the_audit_trail():
 )
 def test_the_next_banking_day_is_that_of_the_federal_reserve(day, following):
     assert next_banking_day(day) == following and is_banking_day(following)
+
+
+def test_a_week_whose_payouts_were_all_taken_back_has_nothing_to_pay():
+    (dtr,) = net_pay("50.00")
+    assert unpaid_weeks() == [SUNDAY]
+    voids.void_posting(posting_id=dtr.payout_id, reason="It is owed to us", actor=make_user(), on=MONDAY)
+    assert unpaid() == [] and unpaid_weeks() == []

@@ -186,6 +186,26 @@ def test_net_pay_in_cash_comes_out_of_the_drawer_and_goes_back_into_it(account: 
     assert broken_proofs() == []
 
 
+def test_net_pay_that_comes_back_goes_into_the_drawer_it_left_until_that_day_is_closed(account: Any) -> None:
+    """Ann pays 60 by mistake and the manager takes it back: ann's drawer. After her close: that of who records it."""
+    ann, manager = cashier(), make_user()
+    drive(account, "60.00")
+    run()
+    report = DTR.objects.get(account=account)
+    statements.pay_dtr(dtr=report, on=MONDAY, method="CASH", actor=ann)
+    statements.return_payment(dtr=report, on=MONDAY, reason=WHY, actor=manager)
+    assert drawer_held(ann.pk, through=MONDAY).cash == money("0.00")
+    assert not DrawerMovement.objects.filter(drawer_id=manager.pk).exists()
+    statements.pay_dtr(dtr=report, on=MONDAY, method="CASH", actor=ann)
+    drawers.fund_drawer(cashier=ann, amount=money("60.00"), actor=manager, on=MONDAY)
+    close(ann, "0.00")
+    statements.return_payment(dtr=report, on=MONDAY, reason=WHY, actor=manager)
+    assert drawer_held(ann.pk, through=TUESDAY).cash == money("0.00")
+    assert drawer_held(manager.pk, through=MONDAY).cash == money("60.00")
+    assert close(manager, "60.00").difference == money("0.00")
+    assert broken_proofs() == []
+
+
 def test_a_check_that_bounces_after_it_was_banked_is_the_banks_loss_not_the_drawers(account: Any) -> None:
     """A check of 70 pays a lease of 70, and is banked. It bounces: 1200 +70, 1010 −70; the lease is owed again."""
     ann = cashier()

@@ -1,4 +1,4 @@
-"""Two closes of one drawer and a payment at one moment: one close counts, and the payment is in it or in the next."""
+"""The desk at one moment: two closes and a payment, a check that bounces twice, two opening files; one counts."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from django.db import connections
 
-from ledger.models import DrawerClose, DrawerMovement
-from ledger.services.drawers import DrawerClosed
+from ledger.models import DrawerClose, DrawerMovement, LedgerPosting
+from ledger.services.drawers import DrawerClosed, bounce_check
+from ledger.services.opening_balances import OpeningImported, import_opening_balances
+from ledger.services.voids import AlreadyVoided
 from tests.factories import make_user
 from tests.ledger.desk_stories import MONDAY, WHY, close, take
 from tests.ledger.factories import broken_proofs, make_account
@@ -45,4 +47,51 @@ def test_a_drawer_is_closed_once_and_nothing_falls_between(committing_database: 
         inside = done.expected_cash == Decimal("110.00")
         assert moved.day == (MONDAY if inside else MONDAY + timedelta(days=1))
         assert done.difference == (Decimal("-10.00") if inside else Decimal("0.00"))
+    # Its check comes back, and two people record that.
+    check, barrier = take(account, "70.00", ann := make_user(), method="CHECK"), Barrier(2)
+    close(ann, "0.00", [check.number])
+
+    def bounce(_: int) -> str:
+        barrier.wait()
+        try:
+            bounce_check(payment_number=check.number, reason=WHY, actor=ann, on=MONDAY)
+        except AlreadyVoided:
+            return "voided before"
+        finally:
+            connections.close_all()
+        return "done"
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(bounce, range(2))) == ["done", "voided before"]
+    assert broken_proofs() == []
+
+
+@pytest.mark.slow
+def test_of_two_files_of_opening_balances_one_is_imported(committing_database: str) -> None:
+    """They are of other drivers and have other references, so nothing but the import itself keeps them apart."""
+    clerk, barrier = make_user(), Barrier(2)
+    rows = [
+        f"{account.driver.tlc_license},{account.lease.number},LEASE,10.00,OLD-{at},2019-02-20"
+        for at, account in enumerate((make_account(), make_account()))
+    ]
+
+    def bring_in(row: str) -> str:
+        barrier.wait()
+        try:
+            import_opening_balances(
+                content=f"tlc_license,lease,category,amount,reference,event_date\n{row}".encode(),
+                name="cut-over.csv",
+                control_total=Decimal("10.00"),
+                actor=clerk,
+                on=MONDAY,
+            )
+        except OpeningImported:
+            return "imported before"
+        finally:
+            connections.close_all()
+        return "done"
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(bring_in, rows)) == ["done", "imported before"]
+    assert LedgerPosting.objects.filter(product="OPENING").count() == 1
     assert broken_proofs() == []

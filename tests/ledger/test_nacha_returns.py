@@ -64,6 +64,17 @@ def test_a_file_of_returns_makes_the_dtrs_owed_again_and_blocks_what_is_closed()
     assert broken_proofs() == []
 
 
+def test_a_debit_of_somebody_that_is_in_the_file_too_does_not_stop_the_rest():
+    """26 is a debit that came back; the bank counts it among the debits of its file."""
+    (dtr,) = net_pay("300.00")
+    paid_by(dtr)
+    (line,) = lines_of(sent())
+    other = f"626{line[3:79]}{'9' * 15}"
+    taken = take_in(*back(line, "R03"), *return_line(other, code="R01", trace="9" * 15, of_credit=False))
+    assert [row.state for row in taken.returns.order_by("line_number")] == ["APPLIED", "OPEN"]
+    assert broken_proofs() == []
+
+
 def test_the_same_file_again_and_the_same_return_in_another_file_return_nothing_twice():
     (dtr,) = net_pay("300.00")
     paid_by(dtr)

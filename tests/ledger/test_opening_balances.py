@@ -178,6 +178,23 @@ def test_every_row_that_is_wrong_is_told_with_its_column() -> None:
     assert balance(ann) == money("5.00")
 
 
+def test_numbers_that_will_be_given_out_here_are_left_free() -> None:
+    """Were INTPAY-2019-00001 taken, the desk could take no payment in 2019; a number of 2018 is in nobody's way."""
+    ann = make_account()
+    file = read(
+        row(ann, "INTERIM_PAYMENT", "-10.00", "INTPAY-2019-00001"),
+        row(ann, "INTERIM_PAYMENT", "-10.00", "RFD-2019-00007"),
+        row(ann, "ADJUSTMENT", "-10.00", "ADJ-2020-00001"),
+        row(ann, "MISC", "10.00", "MISC-2019-123456"),
+        row(ann, "MISC", "10.00", "MISC-2018-00001"),
+        row(ann, "EZPASS", "10.00", "MISC-2019-00001"),
+        row(ann, "INTERIM_PAYMENT", "-10.00", "OLD-INTPAY-2019-00001"),
+    )
+    assert [(error.row, error.column) for error in file.errors] == [(at, "reference") for at in (2, 3, 4, 5)]
+    assert "write OLD-INTPAY-2019-00001" in file.errors[0].reason
+    assert len(file.rows) == 3
+
+
 def test_two_leases_of_one_driver_on_one_medallion_are_told_apart_by_number() -> None:
     first = make_lease(weekly_fee="0.00", ends_on=date(2019, 3, 2))
     second = make_lease(

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection, connections
 
 from batconnect.common.errors import BatConnectError
-from ledger.models import DTR, DTRPayment, PayoutBatch, PayoutCheck, PayoutItem
+from ledger.models import DTR, Checkbook, DTRPayment, PayoutBatch, PayoutCheck, PayoutItem
 from ledger.services import statements, voids
 from ledger.services.payouts import ach_batches, checks, desk, holds, nacha_returns
 from tests.factories import make_user
@@ -144,6 +144,10 @@ def test_whoever_comes_first_pays_and_everybody_else_is_told(committing_database
     assert ways == {"done": 1, "payout_check.state": 1}
     numbers = list(PayoutCheck.objects.order_by("number").values_list("number", flat=True))
     assert numbers == list(range(1001, 1001 + len(numbers)))
+
+    # New paper from two people: one after the other, and one run of numbers is in use.
+    ways = at_once(*[lambda: checks.open_checkbook(first_number=5001, actor=clerk)] * 2)
+    assert ways == {"done": 2} and Checkbook.objects.filter(is_current=True).count() == 1
     assert broken_proofs() == []
 
 

@@ -57,7 +57,7 @@ loans: add_driverloan change_driverloan pay_out_driverloan cancel_driverloan
 recon: add_agencyitem decide_agencyitem import_agencyfile fetch_curb decide_settlement run_recon decide_exception write_off
   change_reconsource
 ledger: import_trips correct_parked_row run_week void_posting take_payment pay_dtr enter_journal add_account change_account
-  open_account post_batch close_month close_other_drawer fund_drawer bounce_check grant_adjustment write_off
+  open_account post_batch close_month close_drawer close_other_drawer fund_drawer bounce_check grant_adjustment write_off
   refund_credit request_payoutinstruction hold_payout prepare_payoutbatch issue_payoutcheck record_payoutreturn
   send_payoutbatch
 """
@@ -69,7 +69,7 @@ loans: approve_driverloan forgive_driverloan
 recon: add_reconsource add_reconmodel change_reconmodel
 ledger: approve_journal add_journaltemplate change_journaltemplate approve_journaltemplate add_productaccountmap
   delete_productaccountmap change_hierarchy reverse_settlement reverse_batch reopen_month archive_month seal_ledger
-  import_opening close_drawer approve_payoutbatch approve_payoutinstruction download_payoutbatch void_payoutcheck
+  import_opening approve_payoutbatch approve_payoutinstruction download_payoutbatch void_payoutcheck
   open_checkbook
 """
 ADMINISTRATOR = READS + """

@@ -123,19 +123,29 @@ END $$;
 CREATE TRIGGER void_to_drawer AFTER UPDATE OF status ON ledger_posting
   FOR EACH ROW WHEN (NEW.category = 'INTERIM_PAYMENT' AND NEW.status = 'VOIDED') EXECUTE FUNCTION void_to_drawer();
 
--- Net pay handed over in cash, and cash that came back.
+-- Net pay handed over in cash, and cash that came back: as a void, into the drawer it left while that day is open,
+-- later into that of whoever records it.
 CREATE FUNCTION dtr_payment_from_drawer() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
-  how text := NEW.method;
+  paid dtr_payment := NEW;
+  was drawer_movement;
+  whose bigint := NEW.created_by_id;
 BEGIN
   IF NEW.kind = 'RETURNED' THEN
-    SELECT method INTO how FROM dtr_payment
+    SELECT * INTO paid FROM dtr_payment
      WHERE dtr_id = NEW.dtr_id AND kind = 'PAID' AND id < NEW.id ORDER BY id DESC LIMIT 1;
+    SELECT * INTO was FROM drawer_movement WHERE dtr_payment_id = paid.id;
+    IF FOUND THEN
+      PERFORM drawer_open_day(was.drawer_id, was.day);
+      IF was.day > coalesce(drawer_closed_through(was.drawer_id), '-infinity') THEN
+        whose := was.drawer_id;
+      END IF;
+    END IF;
   END IF;
-  IF how = 'CASH' THEN
+  IF paid.method = 'CASH' THEN
     INSERT INTO drawer_movement (drawer_id, day, kind, medium, amount, reference, dtr_payment_id, created_by_id)
-    SELECT NEW.created_by_id, drawer_open_day(NEW.created_by_id, NEW."on"), 'DTR_' || NEW.kind, 'CASH',
+    SELECT whose, drawer_open_day(whose, NEW."on"), 'DTR_' || NEW.kind, 'CASH',
            CASE NEW.kind WHEN 'PAID' THEN -NEW.amount ELSE NEW.amount END, d.number, NEW.id, NEW.created_by_id
       FROM dtr d WHERE d.id = NEW.dtr_id;
   END IF;

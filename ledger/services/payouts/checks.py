@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import date
 
 from django.conf import settings
-from django.db import models
+from django.db import connection, models
 
-from batconnect.common import audit
+from batconnect.common import audit, locks
 from batconnect.common.models import User
 from batconnect.common.transactions import money_transaction
 
@@ -105,6 +105,8 @@ def clear_check(*, number: int, on: date, actor: User) -> PayoutCheck:
 @money_transaction
 def open_checkbook(*, first_number: int, actor: User) -> Checkbook:
     """Start a new run of numbers, as of newly printed paper. Raises BadFirstNumber."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [locks.CHECKBOOK])
     former = Checkbook.objects.select_for_update().filter(is_current=True).first()
     highest = Checkbook.objects.aggregate(highest=models.Max("last_number"))["highest"] or 0
     if not highest < first_number <= LARGEST_NUMBER:
