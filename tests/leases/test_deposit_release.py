@@ -36,6 +36,7 @@ from leases.services.deposits.terms import (
 )
 from ledger.models import EntryLine, LedgerPosting
 from ledger.services import voids, weekly_close
+from ledger.services.errors import Refused
 from ledger.services.payments import MethodReferenceMissing, UnknownMethod
 from ledger.services.reasons import ReasonLength
 from tests.factories import make_lease
@@ -386,6 +387,32 @@ def test_a_deposit_application_that_is_voided_is_left_to_refund() -> None:
     assert figures(lease)["to_refund"] == "100.00" and open_items(account_of(lease)) == {"PVB:P": 60}
     record_refund(lease=lease, method="ACH", method_reference="9", actor=system_user(), on=HELD_UNTIL)
     assert figures(lease)["status"] == "REFUNDED" and broken_proofs() == []
+
+
+def test_a_charge_is_not_voided_from_under_what_was_applied_or_paid_back() -> None:
+    """Of 100 paid in, 60 pay a ticket and 40 go back: the charge stays, or the driver would have 100 once more."""
+    lease = held("100.00")
+    charge(account_of(lease), "PVB", "60.00", "P", on=date(2019, 4, 3))
+    release_expired()
+    paid_in = LedgerPosting.objects.get(category="DEPOSIT", status="POSTED", amount__gt=0)
+    applied = LedgerPosting.objects.get(category="DEPOSIT_APPLIED")
+
+    def void(posting: LedgerPosting) -> None:
+        voids.void_posting(
+            posting_id=posting.pk, reason="Charged by mistake", actor=system_user(), on=HELD_UNTIL
+        )
+
+    with pytest.raises(Refused, match="applied to debts or paid back"):
+        void(paid_in)
+    void(applied)
+    record_refund(lease=lease, method="ACH", method_reference="9", actor=system_user(), on=HELD_UNTIL)
+    with pytest.raises(Refused, match="applied to debts or paid back"):
+        void(paid_in)
+    assert figures(lease)["held"] == "0.00" and balance(account_of(lease)) == 60
+    return_refund(lease=lease, reason="The ACH failed", actor=system_user(), on=HELD_UNTIL)
+    void(paid_in)
+    assert figures(lease)["to_refund"] == "0.00" and balance(account_of(lease)) == -40
+    assert broken_proofs() == []
 
 
 # --- terms --------------------------------------------------------------------------------------------------------

@@ -1,4 +1,6 @@
 DROP VIEW lease_deposit_standing;
+DROP TRIGGER deposit_charge_stands ON ledger_posting;
+DROP FUNCTION deposit_charge_stands();
 DROP TRIGGER deposit_refund_guard ON deposit_refund;
 DROP FUNCTION deposit_refund_guard();
 DROP TRIGGER deposit_release_guard ON deposit_release;
