@@ -11,7 +11,7 @@ from batconnect.common.models import User
 from batconnect.common.money import ZERO, parse_amount
 from batconnect.common.transactions import money_transaction
 from leases.models import Lease, LeaseTermination
-from ledger.models import Category, DriverAccount
+from ledger.models import Category, DriverAccount, LedgerPosting
 from ledger.services.obligations import create_obligation
 from ledger.services.reasons import checked_reason
 
@@ -49,7 +49,18 @@ class WaiverNotAllowed(BatConnectError):
 
 
 def default_cancellation_fee(lease: Lease, ends_on: date) -> Decimal:
-    """What ending on this day costs where nothing else was agreed: dollars, 0.00 from four weeks on."""
+    """What ending on this day costs where nothing else was agreed: dollars, 0.00 from four weeks on.
+
+    Once: nothing more while the fee of an earlier end stands charged, as when its day is put right.
+    """
+    charged = LedgerPosting.objects.filter(
+        lease=lease,
+        category=Category.CANCELLATION_FEE,
+        status=LedgerPosting.Status.POSTED,
+        reversal_for__isnull=True,
+    )
+    if charged.exists():
+        return ZERO
     if (ends_on - lease.starts_on).days < settings.LEASE_CANCELLATION_DAYS:
         return Decimal(settings.LEASE_CANCELLATION_FEE)
     return ZERO

@@ -358,6 +358,16 @@ def test_what_is_wrong_with_an_early_end(lease):
     assert balance(account_of(lease)) == ZERO
 
 
+def test_the_fee_of_an_early_end_is_charged_once_however_often_its_day_is_put_right(lease):
+    end(lease, march(15))
+    effect = end(lease, march(12))
+    assert (effect.cancellation_fee, owed(lease)["END"]) == (ZERO, "500.00")
+    assert "END.2" not in owed(lease)
+    fee = LedgerPosting.objects.get(category="CANCELLATION_FEE")
+    voids.void_posting(posting_id=fee.pk, reason="Agreed with the driver", **who())
+    assert end(lease, march(11)).cancellation_fee == Decimal("500.00")
+
+
 # --- renewal ------------------------------------------------------------------------------------------------
 
 
