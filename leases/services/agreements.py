@@ -31,7 +31,7 @@ from ledger.services import accounts
 from . import assignments, caps
 from .billing import begun, locked_lease, posted_past, rebill
 from .deposits.terms import DepositTerms, agree_deposit
-from .saving import facts, save_as
+from .saving import checked_size, facts, save_as
 
 
 class FeeMissing(BatConnectError):
@@ -217,13 +217,13 @@ def add_driver(
 
 
 def checked_fee(weekly_fee: Decimal | None) -> Decimal:
-    """A weekly fee in dollars and cents, 0.00 or more. Raises FeeMissing, FeeNegative, BadAmount."""
+    """A weekly fee in dollars and cents, 0.00 or more. Raises FeeMissing, FeeNegative, AmountTooLarge, BadAmount."""
     if weekly_fee is None:
         raise FeeMissing
     fee = parse_amount(weekly_fee)
     if fee < 0:
         raise FeeNegative(weekly_fee=fee)
-    return fee
+    return checked_size(fee)
 
 
 def _check_order(starts_on: date, ends_on: date | None) -> None:

@@ -17,7 +17,7 @@ from ledger.services.reasons import checked_reason
 
 from .agreements import check_new_end, set_end
 from .billing import Effect, begun, completed, locked_lease, posting_line, rebill
-from .saving import facts
+from .saving import checked_size, facts
 
 
 class NotEarly(ConflictingState):
@@ -92,7 +92,7 @@ def terminate_lease(
     What was charged past that day is replaced by its prorated part, dated `on`; what was scheduled is cancelled.
     cancellation_fee: dollars as agreed; None is the default, `default_cancellation_fee`. With a `waiver_reason` the
     fee that would be due is not posted. Raises NotEarly, OutsideLease, LeaseEndsEarlier, LeaseCancelled,
-    CancellationFeeNegative, WaiverNeedsReason, NothingToWaive, ReasonLength. Source: domain.md, leases.
+    CancellationFeeNegative, AmountTooLarge, WaiverNeedsReason, NothingToWaive, ReasonLength. Source: domain.md, leases.
     """
     reason, waiver_reason = checked_reason(reason), waiver_reason.strip()
     lease = locked_lease(lease)
@@ -147,6 +147,7 @@ def _due(lease: Lease, ends_on: date, agreed: Decimal | None, waiver_reason: str
     fee = default if agreed is None else parse_amount(agreed)
     if fee < 0:
         raise CancellationFeeNegative(fee=fee)
+    checked_size(fee)
     if fee == 0 and default > 0:
         fee = default
         if not waiver_reason:

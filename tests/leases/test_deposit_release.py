@@ -34,6 +34,7 @@ from leases.services.deposits.terms import (
     NoPartLeft,
     NotCollecting,
 )
+from leases.services.saving import AmountTooLarge
 from ledger.models import EntryLine, LedgerPosting
 from ledger.services import voids, weekly_close
 from ledger.services.errors import Refused
@@ -440,6 +441,7 @@ def test_a_lease_is_made_with_its_deposit_and_the_first_half_has_the_odd_cent() 
 
 def test_terms_that_make_no_sense_are_refused() -> None:
     for amount, days, error in (
+        ("100000.00", (SATURDAY,), AmountTooLarge),
         ("0.00", (SATURDAY,), DepositAmount), ("-5.00", (SATURDAY,), DepositAmount),
         ("0.01", (SATURDAY, NEXT_SATURDAY), DepositAmount), ("5.00", (), DepositParts),
         ("5.00", (SATURDAY, SATURDAY), DepositParts), ("5.00", (NEXT_SATURDAY, SATURDAY), DepositParts),

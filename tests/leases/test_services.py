@@ -14,6 +14,7 @@ from leases import services
 from leases.installments import LeaseInstallments
 from leases.models import Lease, LeaseFee, VehicleAssignment
 from leases.services import agreements, assignments, billing, terms
+from leases.services.saving import AmountTooLarge
 from ledger.models import DriverAccount
 from tests.factories import make_driver, make_lease, make_medallion, make_user, make_vehicle
 
@@ -103,6 +104,7 @@ def test_a_leased_medallion_is_refused_by_the_number_and_dates_of_its_lease():
     [
         (None, agreements.FeeMissing),
         (Decimal("-0.01"), agreements.FeeNegative),
+        (Decimal("100000.00"), AmountTooLarge),
         (Decimal("1.005"), BadAmount),
         (Decimal("NaN"), BadAmount),
         (500.0, BadAmount),

@@ -9,4 +9,5 @@ DROP TRIGGER deposit_part_guard ON deposit_part;
 DROP FUNCTION deposit_part_guard();
 DROP TRIGGER lease_deposit_guard ON lease_deposit;
 DROP FUNCTION lease_deposit_guard();
+ALTER TABLE deposit_part DROP CONSTRAINT deposit_part_not_too_large;
 DROP FUNCTION deposit_held(bigint);

@@ -13,6 +13,9 @@ BEGIN
   );
 END $$;
 
+-- As for fees: no account overflows by it.
+ALTER TABLE deposit_part ADD CONSTRAINT deposit_part_not_too_large CHECK (amount <= 99999.99);
+
 CREATE FUNCTION lease_deposit_guard() RETURNS trigger
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 BEGIN
