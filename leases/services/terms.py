@@ -185,6 +185,7 @@ def renew_lease(
     The fee stays; a cancellation fee that was posted stays too, until somebody voids it. Raises NothingToRenew,
     NotLater, MedallionLeased, LeaseCancelled, FeeAboveCap, ReasonLength.
     """
+    lock_pair(medallion=lease.medallion, vehicle=lease.vehicle)  # as everybody does: before the lease
     lease = locked_lease(lease)
     if lease.ends_on is None:
         raise NothingToRenew(number=lease.number)

@@ -87,7 +87,7 @@ def agree_deposit(*, lease: Lease, terms: DepositTerms, actor: User) -> LeaseDep
     AmountTooLarge.
     """
     parts = _parts(checked_size(parse_amount(terms.amount)), terms.due_on)
-    lease = Lease.objects.select_for_update().get(pk=lease.pk)
+    lease = Lease.objects.select_for_update(no_key=True).get(pk=lease.pk)
     if lease.status != Lease.Status.ACTIVE:
         raise LeaseOver(number=lease.number)
     if LeaseDeposit.objects.filter(lease=lease).exists():
