@@ -62,6 +62,11 @@ class DatesReversed(BatConnectError):
     message = "The last day, {ends_on}, comes before the first, {starts_on}."
 
 
+class DayTooFar(BatConnectError):
+    code, status = "lease.day_too_far", 400
+    message = "{day} is no day of a lease; choose one from {first} to {last}."
+
+
 class OutsideLease(BatConnectError):
     code, status = "lease.outside_dates", 400
     message = "{day} is outside lease {number}, which runs from {starts_on} until {ends_on}."
@@ -102,10 +107,11 @@ def create_lease(
 
     weekly_fee: US dollars, 0.00 or more. `deposit` is agreed with it, if one is given (`agree_deposit`). A vehicle
     that is not on the medallion is put on it from midnight of the first day, New York. Raises FeeMissing,
-    FeeNegative, DatesReversed, NotActive, MedallionLeased, VehicleAssigned, FeeAboveCap.
+    FeeNegative, DatesReversed, DayTooFar, NotActive, MedallionLeased, VehicleAssigned, FeeAboveCap.
     """
     fee = checked_fee(weekly_fee)
     _check_order(starts_on, ends_on)
+    check_near(starts_on, ends_on)
     assignments.lock_pair(medallion=medallion, vehicle=vehicle)
     for what in (driver, medallion, vehicle):
         if not what.is_active:
@@ -229,6 +235,13 @@ def checked_fee(weekly_fee: Decimal | None) -> Decimal:
 def _check_order(starts_on: date, ends_on: date | None) -> None:
     if ends_on is not None and ends_on < starts_on:
         raise DatesReversed(starts_on=starts_on, ends_on=ends_on)
+
+
+def check_near(*days: date | None) -> None:
+    """Raises DayTooFar for one that weeks could not be counted from."""
+    for day in days:
+        if day is not None and not schedule.FIRST_DAY <= day <= schedule.LAST_DAY:
+            raise DayTooFar(day=day, first=schedule.FIRST_DAY, last=schedule.LAST_DAY)
 
 
 def check_medallion_free(

@@ -123,6 +123,16 @@ def test_a_fee_is_dollars_and_cents_from_zero_up(fee, error):
     assert not Lease.objects.exists()
 
 
+@pytest.mark.parametrize("days", [(date(1, 1, 1), None), (SUNDAY, date(9999, 12, 31))])
+def test_a_lease_lies_where_weeks_can_be_counted(days):
+    """One from the year 1 would be billed for 105,000 weeks; one to the end of the calendar could not be renewed."""
+    with pytest.raises(agreements.DayTooFar):
+        make_lease(starts_on=days[0], ends_on=days[1])
+    lease = make_lease(ends_on=SUNDAY)
+    with pytest.raises(agreements.DayTooFar):
+        services.renew_lease(lease=lease, ends_on=date(9999, 12, 31), actor=system_user(), on=SUNDAY)
+
+
 def test_a_lease_may_cost_nothing_and_last_one_day():
     lease = make_lease(weekly_fee="0.00", starts_on=SUNDAY, ends_on=SUNDAY)
     assert lease.fees.get().weekly_fee == 0
