@@ -17,6 +17,10 @@ from batconnect.common.money import prorate
 from batconnect.common.weeks import WEEK, saturday_of, sunday_of
 
 DAY = timedelta(days=1)
+FIRST_DAY, LAST_DAY = (
+    date(2000, 1, 1),
+    date(2100, 12, 31),
+)  # of a lease: weeks are counted from it, and past it
 Days = tuple[date, date | None]
 
 _MAKE = """

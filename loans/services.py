@@ -133,8 +133,7 @@ def check_loan(
     NotASaturday, DueTooEarly, DueTooLate.
     """
     lease = schedules.checked_lease(driver_id=driver_id, lease_id=lease_id)
-    if not Lease.objects.on(on).filter(pk=lease.pk).exists():
-        raise NoActiveLease(lease=lease.number, day=on)
+    _check_runs(lease, on=on)
     schedules.checked_past(loan_date, on=on)
     if method not in OutgoingMethod.values:
         raise BadMethod(method=method)
@@ -162,13 +161,15 @@ def needs_approval(amount: Decimal) -> bool:
 def pay_out(*, number: str, actor: User, on: date, case_no: str = "") -> DriverLoan:
     """Hand the money over: the loan is open, and in the books from its date on (or the first open day after it).
 
-    Raises UnknownRepayment, WrongStatus, DecidedInCase, and SecondPersonNeeded for a large one of one's own.
+    Raises UnknownRepayment, WrongStatus, DecidedInCase, NoActiveLease when the lease ended since it was drafted, and
+    SecondPersonNeeded for a large one of one's own.
     """
     plan = lock_plan(kind=Kind.LOAN, number=number)
     loan = DriverLoan.objects.get(pk=plan.repayment.pk)
     change = paying_out(plan)
     if loan.case_no and loan.case_no != case_no:
         raise DecidedInCase(number=number, case_no=loan.case_no)
+    _check_runs(plan.repayment.lease, on=on)
     large = needs_approval(loan.amount)
     if large:
         _refuse_own(plan, actor, "approve")
@@ -274,6 +275,11 @@ def fall_due_on(*, leases: Sequence[Lease], actor: User, on: date) -> None:
     """`fall_due` for those of these leases that have anything scheduled: what the release of their deposits asks."""
     for lease in schedules.with_something_scheduled(kind=Kind.LOAN, leases=leases):
         fall_due(lease=lease, on=on, actor=actor)
+
+
+def _check_runs(lease: Lease, *, on: date) -> None:
+    if not Lease.objects.on(on).filter(pk=lease.pk).exists():
+        raise NoActiveLease(lease=lease.number, day=on)
 
 
 def _checked_rate(rate: Decimal) -> Decimal:

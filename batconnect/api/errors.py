@@ -52,7 +52,7 @@ class Busy(BatConnectError):
 
 
 def error_body(code: str, message: str, details: Any = None) -> dict[str, Any]:
-    return {"error": code, "message": message, "details": _plain(details or {})}
+    return {"error": code, "message": _sayable(message), "details": _plain(details or {})}
 
 
 def answer_exception(error: Exception, context: Mapping[str, Any]) -> Response | None:
@@ -145,13 +145,20 @@ def _first_sentence(detail: Any, field: str = "") -> str:
     return f"{field}: {detail}" if field else str(detail)
 
 
+def _sayable(text: str) -> str:
+    """The text without halves of surrogate pairs, which a request can carry and no answer can."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def _plain(value: Any) -> Any:
     """What JSON can carry, for the facts an error brings along are anything."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
+        return {_sayable(str(key)): _plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(part) for part in value]
-    if value is None or isinstance(value, bool | int | str):
+    if isinstance(value, str):
+        return _sayable(value)
+    if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, Decimal | UUID):
         return str(value)

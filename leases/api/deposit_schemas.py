@@ -10,6 +10,8 @@ from leases.deposit_models import MOST_PARTS, DepositStatus, PartStatus, RefundM
 from leases.services.deposits.refunds import LONGEST_METHOD_REFERENCE
 from ledger.services.reasons import LONGEST_REASON
 
+from .fields import DayField
+
 
 class DepositRow(serializers.Serializer[Any]):
     lease_id = serializers.IntegerField()
@@ -101,7 +103,7 @@ class DepositReleasePreview(serializers.Serializer[Any]):
 class DepositTermsRequest(serializers.Serializer[Any]):
     amount = PositiveAmountField(help_text="The whole deposit.")
     due_on = serializers.ListField(
-        child=DateField(),
+        child=DayField(),
         max_length=MOST_PARTS,
         help_text="One day for the whole, or two, the earlier first, for its halves. "
         "In a change: of what is not charged yet.",

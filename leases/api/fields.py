@@ -12,7 +12,8 @@ from rest_framework import serializers
 from batconnect.api.errors import NotFound
 from batconnect.api.fields import DateField, PositiveAmountField
 
-FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2100, 12, 31)
+from ..schedule import FIRST_DAY, LAST_DAY
+
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2})\Z")
 Named = TypeVar("Named", bound=Model)
 

@@ -31,7 +31,7 @@ from ledger.services import accounts
 from . import assignments, caps
 from .billing import begun, locked_lease, posted_past, rebill
 from .deposits.terms import DepositTerms, agree_deposit
-from .saving import facts, save_as
+from .saving import checked_size, facts, save_as
 
 
 class FeeMissing(BatConnectError):
@@ -60,6 +60,11 @@ class MedallionLeased(ConflictingState):
 class DatesReversed(BatConnectError):
     code, status = "lease.dates_reversed", 400
     message = "The last day, {ends_on}, comes before the first, {starts_on}."
+
+
+class DayTooFar(BatConnectError):
+    code, status = "lease.day_too_far", 400
+    message = "{day} is no day of a lease; choose one from {first} to {last}."
 
 
 class OutsideLease(BatConnectError):
@@ -102,10 +107,11 @@ def create_lease(
 
     weekly_fee: US dollars, 0.00 or more. `deposit` is agreed with it, if one is given (`agree_deposit`). A vehicle
     that is not on the medallion is put on it from midnight of the first day, New York. Raises FeeMissing,
-    FeeNegative, DatesReversed, NotActive, MedallionLeased, VehicleAssigned, FeeAboveCap.
+    FeeNegative, DatesReversed, DayTooFar, NotActive, MedallionLeased, VehicleAssigned, FeeAboveCap.
     """
     fee = checked_fee(weekly_fee)
     _check_order(starts_on, ends_on)
+    check_near(starts_on, ends_on)
     assignments.lock_pair(medallion=medallion, vehicle=vehicle)
     for what in (driver, medallion, vehicle):
         if not what.is_active:
@@ -217,18 +223,25 @@ def add_driver(
 
 
 def checked_fee(weekly_fee: Decimal | None) -> Decimal:
-    """A weekly fee in dollars and cents, 0.00 or more. Raises FeeMissing, FeeNegative, BadAmount."""
+    """A weekly fee in dollars and cents, 0.00 or more. Raises FeeMissing, FeeNegative, AmountTooLarge, BadAmount."""
     if weekly_fee is None:
         raise FeeMissing
     fee = parse_amount(weekly_fee)
     if fee < 0:
         raise FeeNegative(weekly_fee=fee)
-    return fee
+    return checked_size(fee)
 
 
 def _check_order(starts_on: date, ends_on: date | None) -> None:
     if ends_on is not None and ends_on < starts_on:
         raise DatesReversed(starts_on=starts_on, ends_on=ends_on)
+
+
+def check_near(*days: date | None) -> None:
+    """Raises DayTooFar for one that weeks could not be counted from."""
+    for day in days:
+        if day is not None and not schedule.FIRST_DAY <= day <= schedule.LAST_DAY:
+            raise DayTooFar(day=day, first=schedule.FIRST_DAY, last=schedule.LAST_DAY)
 
 
 def check_medallion_free(

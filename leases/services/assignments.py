@@ -130,7 +130,7 @@ def swap_vehicle(*, lease: Lease, vehicle: Vehicle, at: datetime, actor: User, n
     if at > now:
         raise SwappedAhead(at=_told(at))
     lock_pair(medallion=lease.medallion, vehicle=vehicle)
-    lease = Lease.objects.select_for_update().get(pk=lease.pk)
+    lease = Lease.objects.select_for_update(no_key=True).get(pk=lease.pk)
     vehicle.refresh_from_db()
     day = at.astimezone(NEW_YORK).date()
     if not Lease.objects.on(day).filter(pk=lease.pk).exists():
@@ -154,8 +154,8 @@ def swap_vehicle(*, lease: Lease, vehicle: Vehicle, at: datetime, actor: User, n
 
 def lock_pair(*, medallion: Medallion, vehicle: Vehicle) -> None:
     """Whoever leases or assigns either of the two waits; always the medallion first."""
-    Medallion.objects.select_for_update().get(pk=medallion.pk)
-    Vehicle.objects.select_for_update().get(pk=vehicle.pk)
+    Medallion.objects.select_for_update(no_key=True).get(pk=medallion.pk)
+    Vehicle.objects.select_for_update(no_key=True).get(pk=vehicle.pk)
 
 
 def overlapping(*, medallion: Medallion, vehicle: Vehicle, since: datetime) -> QuerySet[VehicleAssignment]:

@@ -104,9 +104,12 @@ def previewed(change: Callable[[], Told]) -> Told:
 
 
 def locked_lease(lease: Lease) -> Lease:
-    """The lease as it is now, with its schedule held still. Raises LeaseCancelled."""
+    """The lease as it is now, with its schedule held still. Raises LeaseCancelled.
+
+    Others may still refer to it: a run's or a desk's transaction that holds the account does so as it commits.
+    """
     schedule.hold_schedule()
-    lease = Lease.objects.select_for_update().get(pk=lease.pk)
+    lease = Lease.objects.select_for_update(no_key=True).get(pk=lease.pk)
     if lease.status == Lease.Status.CANCELLED:
         raise LeaseCancelled(number=lease.number)
     return lease

@@ -11,13 +11,13 @@ from batconnect.common.models import User
 from batconnect.common.money import ZERO, parse_amount
 from batconnect.common.transactions import money_transaction
 from leases.models import Lease, LeaseTermination
-from ledger.models import Category, DriverAccount
+from ledger.models import Category, DriverAccount, LedgerPosting
 from ledger.services.obligations import create_obligation
 from ledger.services.reasons import checked_reason
 
 from .agreements import check_new_end, set_end
 from .billing import Effect, begun, completed, locked_lease, posting_line, rebill
-from .saving import facts
+from .saving import checked_size, facts
 
 
 class NotEarly(ConflictingState):
@@ -49,7 +49,18 @@ class WaiverNotAllowed(BatConnectError):
 
 
 def default_cancellation_fee(lease: Lease, ends_on: date) -> Decimal:
-    """What ending on this day costs where nothing else was agreed: dollars, 0.00 from four weeks on."""
+    """What ending on this day costs where nothing else was agreed: dollars, 0.00 from four weeks on.
+
+    Once: nothing more while the fee of an earlier end stands charged, as when its day is put right.
+    """
+    charged = LedgerPosting.objects.filter(
+        lease=lease,
+        category=Category.CANCELLATION_FEE,
+        status=LedgerPosting.Status.POSTED,
+        reversal_for__isnull=True,
+    )
+    if charged.exists():
+        return ZERO
     if (ends_on - lease.starts_on).days < settings.LEASE_CANCELLATION_DAYS:
         return Decimal(settings.LEASE_CANCELLATION_FEE)
     return ZERO
@@ -81,7 +92,7 @@ def terminate_lease(
     What was charged past that day is replaced by its prorated part, dated `on`; what was scheduled is cancelled.
     cancellation_fee: dollars as agreed; None is the default, `default_cancellation_fee`. With a `waiver_reason` the
     fee that would be due is not posted. Raises NotEarly, OutsideLease, LeaseEndsEarlier, LeaseCancelled,
-    CancellationFeeNegative, WaiverNeedsReason, NothingToWaive, ReasonLength. Source: domain.md, leases.
+    CancellationFeeNegative, AmountTooLarge, WaiverNeedsReason, NothingToWaive, ReasonLength. Source: domain.md, leases.
     """
     reason, waiver_reason = checked_reason(reason), waiver_reason.strip()
     lease = locked_lease(lease)
@@ -136,6 +147,7 @@ def _due(lease: Lease, ends_on: date, agreed: Decimal | None, waiver_reason: str
     fee = default if agreed is None else parse_amount(agreed)
     if fee < 0:
         raise CancellationFeeNegative(fee=fee)
+    checked_size(fee)
     if fee == 0 and default > 0:
         fee = default
         if not waiver_reason:

@@ -21,6 +21,7 @@ from .agreements import (
     DatesReversed,
     OutsideLease,
     check_medallion_free,
+    check_near,
     check_within,
     checked_fee,
     create_lease,
@@ -183,13 +184,15 @@ def renew_lease(
     """Let a lease go on: to a later last day, or without one. An early end is taken back in the same way.
 
     The fee stays; a cancellation fee that was posted stays too, until somebody voids it. Raises NothingToRenew,
-    NotLater, MedallionLeased, LeaseCancelled, FeeAboveCap, ReasonLength.
+    NotLater, DayTooFar, MedallionLeased, LeaseCancelled, FeeAboveCap, ReasonLength.
     """
+    lock_pair(medallion=lease.medallion, vehicle=lease.vehicle)  # as everybody does: before the lease
     lease = locked_lease(lease)
     if lease.ends_on is None:
         raise NothingToRenew(number=lease.number)
     if ends_on is not None and ends_on <= lease.ends_on:
         raise NotLater(number=lease.number, ends_on=lease.ends_on)
+    check_near(ends_on)
     reason = checked_reason(reason or f"Renewed until {ends_on or 'further notice'}.")
     since = lease.ends_on + schedule.DAY
     check_medallion_free(lease.medallion, since, ends_on, but=lease.pk)

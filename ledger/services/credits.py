@@ -46,6 +46,14 @@ class NothingNamed(LedgerError):
     message = "A write-off is for certain items; name each with the amount to write off."
 
 
+class DepositWrittenOff(LedgerError):
+    code, status = "write_off.deposit", 409
+    message = (
+        "A deposit is not written off: it would count as paid in, and be paid back. Void its charge, or let its "
+        "release cancel what was not collected."
+    )
+
+
 class MoreThanAdjusted(LedgerError):
     code, status = "adjustment.allocated_more", 400
     message = "{allocated} is put to items, but the adjustment is {amount}."
@@ -114,6 +122,8 @@ def plan_credit(asked: CreditAsked) -> CreditPlan:
         if asked.kind == Kind.WRITE_OFF:
             if not parts:
                 raise NothingNamed
+            if any(part.category == Category.DEPOSIT for part in parts):
+                raise DepositWrittenOff
             amount = named
         else:
             amount = _positive(asked.amount)

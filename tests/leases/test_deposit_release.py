@@ -34,8 +34,10 @@ from leases.services.deposits.terms import (
     NoPartLeft,
     NotCollecting,
 )
+from leases.services.saving import AmountTooLarge
 from ledger.models import EntryLine, LedgerPosting
 from ledger.services import voids, weekly_close
+from ledger.services.errors import Refused
 from ledger.services.payments import MethodReferenceMissing, UnknownMethod
 from ledger.services.reasons import ReasonLength
 from tests.factories import make_lease
@@ -388,6 +390,32 @@ def test_a_deposit_application_that_is_voided_is_left_to_refund() -> None:
     assert figures(lease)["status"] == "REFUNDED" and broken_proofs() == []
 
 
+def test_a_charge_is_not_voided_from_under_what_was_applied_or_paid_back() -> None:
+    """Of 100 paid in, 60 pay a ticket and 40 go back: the charge stays, or the driver would have 100 once more."""
+    lease = held("100.00")
+    charge(account_of(lease), "PVB", "60.00", "P", on=date(2019, 4, 3))
+    release_expired()
+    paid_in = LedgerPosting.objects.get(category="DEPOSIT", status="POSTED", amount__gt=0)
+    applied = LedgerPosting.objects.get(category="DEPOSIT_APPLIED")
+
+    def void(posting: LedgerPosting) -> None:
+        voids.void_posting(
+            posting_id=posting.pk, reason="Charged by mistake", actor=system_user(), on=HELD_UNTIL
+        )
+
+    with pytest.raises(Refused, match="applied to debts or paid back"):
+        void(paid_in)
+    void(applied)
+    record_refund(lease=lease, method="ACH", method_reference="9", actor=system_user(), on=HELD_UNTIL)
+    with pytest.raises(Refused, match="applied to debts or paid back"):
+        void(paid_in)
+    assert figures(lease)["held"] == "0.00" and balance(account_of(lease)) == 60
+    return_refund(lease=lease, reason="The ACH failed", actor=system_user(), on=HELD_UNTIL)
+    void(paid_in)
+    assert figures(lease)["to_refund"] == "0.00" and balance(account_of(lease)) == -40
+    assert broken_proofs() == []
+
+
 # --- terms --------------------------------------------------------------------------------------------------------
 
 
@@ -413,6 +441,7 @@ def test_a_lease_is_made_with_its_deposit_and_the_first_half_has_the_odd_cent() 
 
 def test_terms_that_make_no_sense_are_refused() -> None:
     for amount, days, error in (
+        ("100000.00", (SATURDAY,), AmountTooLarge),
         ("0.00", (SATURDAY,), DepositAmount), ("-5.00", (SATURDAY,), DepositAmount),
         ("0.01", (SATURDAY, NEXT_SATURDAY), DepositAmount), ("5.00", (), DepositParts),
         ("5.00", (SATURDAY, SATURDAY), DepositParts), ("5.00", (NEXT_SATURDAY, SATURDAY), DepositParts),

@@ -77,6 +77,7 @@ def test_a_part_is_one_of_two_named_after_its_lease_and_begins_unposted(db: None
     refused("23505", part(1))
     refused("BC035", part(2, reference=f"{lease.number}/D9"))
     refused("23514", part(2, amount=0))
+    refused("23514", part(2, amount=100_000))
     stray = charge(account_of(lease), "DEPOSIT", "1.00", "STRAY")
     refused("BC035", part(2, posting_id=stray.pk))
     # Another posting than its own is not taken for it either.

@@ -138,6 +138,7 @@ def test_a_fee_is_never_negative_and_there_is_one_for_a_day():
     lease = make_lease()
     for fee, day, rule in [
         (Decimal("-0.01"), date(2019, 3, 4), "lease_fee_not_negative"),
+        (Decimal("100000.00"), date(2019, 3, 4), "lease_fee_not_too_large"),
         (Decimal("1.00"), lease.starts_on, "lease_fee_one_per_day"),
     ]:
         with refused(rule), transaction.atomic():

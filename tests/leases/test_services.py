@@ -14,6 +14,7 @@ from leases import services
 from leases.installments import LeaseInstallments
 from leases.models import Lease, LeaseFee, VehicleAssignment
 from leases.services import agreements, assignments, billing, terms
+from leases.services.saving import AmountTooLarge
 from ledger.models import DriverAccount
 from tests.factories import make_driver, make_lease, make_medallion, make_user, make_vehicle
 
@@ -103,6 +104,7 @@ def test_a_leased_medallion_is_refused_by_the_number_and_dates_of_its_lease():
     [
         (None, agreements.FeeMissing),
         (Decimal("-0.01"), agreements.FeeNegative),
+        (Decimal("100000.00"), AmountTooLarge),
         (Decimal("1.005"), BadAmount),
         (Decimal("NaN"), BadAmount),
         (500.0, BadAmount),
@@ -119,6 +121,16 @@ def test_a_fee_is_dollars_and_cents_from_zero_up(fee, error):
             actor=system_user(),
         )
     assert not Lease.objects.exists()
+
+
+@pytest.mark.parametrize("days", [(date(1, 1, 1), None), (SUNDAY, date(9999, 12, 31))])
+def test_a_lease_lies_where_weeks_can_be_counted(days):
+    """One from the year 1 would be billed for 105,000 weeks; one to the end of the calendar could not be renewed."""
+    with pytest.raises(agreements.DayTooFar):
+        make_lease(starts_on=days[0], ends_on=days[1])
+    lease = make_lease(ends_on=SUNDAY)
+    with pytest.raises(agreements.DayTooFar):
+        services.renew_lease(lease=lease, ends_on=date(9999, 12, 31), actor=system_user(), on=SUNDAY)
 
 
 def test_a_lease_may_cost_nothing_and_last_one_day():

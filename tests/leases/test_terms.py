@@ -20,6 +20,7 @@ from leases.finding import lease_carrying
 from leases.installments import LeaseInstallments
 from leases.models import Lease, LeaseInstallment, LeaseTermination
 from leases.services import agreements, assignments, billing, endings, terms
+from leases.services.saving import AmountTooLarge
 from ledger.models import DTR, LedgerPosting
 from ledger.services import voids
 from ledger.services.reasons import ReasonLength
@@ -347,6 +348,8 @@ def test_what_is_wrong_with_an_early_end(lease):
         end(lease, march(12), waiver_reason="no")
     with pytest.raises(endings.NothingToWaive):
         end(lease, SUNDAY + timedelta(days=28), waiver_reason="Nothing to waive at all")
+    with pytest.raises(AmountTooLarge):
+        end(lease, march(12), cancellation_fee=Decimal("100000.00"))
     with pytest.raises(endings.CancellationFeeNegative):
         end(lease, march(12), cancellation_fee=Decimal("-1.00"))
     with pytest.raises(agreements.OutsideLease):
@@ -356,6 +359,16 @@ def test_what_is_wrong_with_an_early_end(lease):
         end(lease, march(20))
     assert not LeaseTermination.objects.exists()
     assert balance(account_of(lease)) == ZERO
+
+
+def test_the_fee_of_an_early_end_is_charged_once_however_often_its_day_is_put_right(lease):
+    end(lease, march(15))
+    effect = end(lease, march(12))
+    assert (effect.cancellation_fee, owed(lease)["END"]) == (ZERO, "500.00")
+    assert "END.2" not in owed(lease)
+    fee = LedgerPosting.objects.get(category="CANCELLATION_FEE")
+    voids.void_posting(posting_id=fee.pk, reason="Agreed with the driver", **who())
+    assert end(lease, march(11)).cancellation_fee == Decimal("500.00")
 
 
 # --- renewal ------------------------------------------------------------------------------------------------

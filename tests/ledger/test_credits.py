@@ -82,11 +82,14 @@ def test_a_write_off_is_for_the_items_it_names_and_no_more_than_is_open(account:
         grant("WRITE_OFF", account, allocations={"T1": "25.01"})
     with pytest.raises(credits.NothingNamed):
         grant("WRITE_OFF", account, "35.00")
-    assert balance(account) == money("90.00") and not CreditDecision.objects.exists()
+    charge(account, "DEPOSIT", "100.00", "D1", on=MONDAY)
+    with pytest.raises(credits.DepositWrittenOff):  # it would be paid back, and never came in
+        grant("WRITE_OFF", account, allocations={"D1": "100.00"})
+    assert balance(account) == money("190.00") and not CreditDecision.objects.exists()
     done = grant("WRITE_OFF", account, allocations={"T1": "25.00", "P1": "10.00"})
     assert (done.number, done.amount) == ("WO-2019-00001", money("35.00"))
     assert lines_of(done.posting) == [("1200", "CR", money("35.00")), ("5100", "DR", money("35.00"))]
-    assert open_items(account) == {"PVB:P1": money("55.00")}
+    assert open_items(account) == {"PVB:P1": money("55.00"), "DEPOSIT:D1": money("100.00")}
     assert broken_proofs() == []
 
 

@@ -81,6 +81,11 @@ def made(client: Any, path: str, data: dict[str, Any]) -> dict[str, Any]:
     return dict(answer.json())
 
 
+def test_half_a_character_that_the_answer_would_repeat_is_refused(client: Any) -> None:
+    answer = send(client, "/loans", loan_data(free_lease(), method="\ud800"))
+    assert (answer.status_code, answer.json()["error"]) == (400, "request.invalid")
+
+
 def test_a_repair_is_entered_once_under_its_key_and_shown_with_its_schedule(client: Any) -> None:
     lease = free_lease()
     data = repair_data(lease)

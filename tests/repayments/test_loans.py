@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.test import override_settings
 
+from leases.services import end_lease
 from ledger.models import EntryHeader, LedgerPosting
 from ledger.services import voids
 from loans import services as loans
@@ -331,6 +332,15 @@ def test_a_loan_that_makes_no_sense_is_refused() -> None:
     ]:
         with pytest.raises(refused):
             draft_loan(lease, **asked)
+
+
+def test_a_draft_is_not_paid_out_once_its_lease_has_ended() -> None:
+    lease = free_lease()
+    loan = draft_loan(lease)
+    end_lease(lease=lease, ends_on=WEDNESDAY, actor=make_user())
+    with pytest.raises(loans.NoActiveLease):
+        loans.pay_out(number=loan.number, actor=make_user(), on=WEDNESDAY + WEEK)
+    assert plan_of(loan).status == "DRAFT" and on_1300() == 0
 
 
 def test_nothing_is_lent_on_a_lease_that_ended_or_of_somebody_else() -> None:

@@ -21,4 +21,6 @@ BEGIN
     USING ERRCODE = 'BC006';
 END $$;
 DROP FUNCTION lease_installment_current_posting(uuid);
+ALTER TABLE lease_termination DROP CONSTRAINT lease_termination_fee_not_too_large;
+ALTER TABLE lease_fee DROP CONSTRAINT lease_fee_not_too_large;
 ALTER TABLE lease_suspension DROP CONSTRAINT lease_suspension_once_a_day;

@@ -8,6 +8,10 @@ ALTER TABLE lease_suspension ADD CONSTRAINT lease_suspension_once_a_day EXCLUDE 
   daterange(starts_on, ends_on, '[]') WITH &&
 ) WHERE (NOT withdrawn);
 
+-- No account overflows by what a lease costs: one that did would stop the weekly run of the whole fleet.
+ALTER TABLE lease_fee ADD CONSTRAINT lease_fee_not_too_large CHECK (weekly_fee <= 99999.99);
+ALTER TABLE lease_termination ADD CONSTRAINT lease_termination_fee_not_too_large CHECK (cancellation_fee <= 99999.99);
+
 -- The posting an installment stands on now: its own, or the last of the corrections that replaced one another.
 CREATE FUNCTION lease_installment_current_posting(first uuid) RETURNS uuid
 LANGUAGE sql STABLE PARALLEL SAFE

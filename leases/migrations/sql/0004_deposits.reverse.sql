@@ -1,4 +1,6 @@
 DROP VIEW lease_deposit_standing;
+DROP TRIGGER deposit_charge_stands ON ledger_posting;
+DROP FUNCTION deposit_charge_stands();
 DROP TRIGGER deposit_refund_guard ON deposit_refund;
 DROP FUNCTION deposit_refund_guard();
 DROP TRIGGER deposit_release_guard ON deposit_release;
@@ -7,4 +9,5 @@ DROP TRIGGER deposit_part_guard ON deposit_part;
 DROP FUNCTION deposit_part_guard();
 DROP TRIGGER lease_deposit_guard ON lease_deposit;
 DROP FUNCTION lease_deposit_guard();
+ALTER TABLE deposit_part DROP CONSTRAINT deposit_part_not_too_large;
 DROP FUNCTION deposit_held(bigint);

@@ -13,6 +13,9 @@ BEGIN
   );
 END $$;
 
+-- As for fees: no account overflows by it.
+ALTER TABLE deposit_part ADD CONSTRAINT deposit_part_not_too_large CHECK (amount <= 99999.99);
+
 CREATE FUNCTION lease_deposit_guard() RETURNS trigger
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 BEGIN
@@ -145,6 +148,25 @@ BEGIN
 END $$;
 CREATE TRIGGER deposit_refund_guard BEFORE INSERT ON deposit_refund
   FOR EACH ROW EXECUTE FUNCTION deposit_refund_guard();
+
+-- What was applied or paid back was charged and paid in: no void takes the charge away from under it, or the driver would
+-- have that money twice. (A payment that bounces leaves the charge, open again.)
+CREATE FUNCTION deposit_charge_stands() RETURNS trigger
+LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+DECLARE
+  paid_back numeric;
+BEGIN
+  PERFORM FROM driver_account WHERE id = NEW.account_id FOR NO KEY UPDATE;
+  paid_back := ledger_deposit_left(NEW.account_id) - deposit_held(NEW.account_id);
+  IF (SELECT sum(amount) FROM ledger_posting
+       WHERE account_id = NEW.account_id AND category IN ('DEPOSIT', 'DEPOSIT_APPLIED')) < paid_back THEN
+    RAISE EXCEPTION '% was applied to debts or paid back to the driver; void the applied credit, or record that the '
+      'refund came back, before its charge', NEW.reference_id USING ERRCODE = 'BC038';
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER deposit_charge_stands AFTER INSERT ON ledger_posting
+  FOR EACH ROW WHEN (NEW.category = 'DEPOSIT' AND NEW.amount < 0) EXECUTE FUNCTION deposit_charge_stands();
 
 -- Where each deposit stands: what is told of it anywhere comes from here. A lateral look per sum, each by an index.
 CREATE VIEW lease_deposit_standing AS

@@ -127,7 +127,7 @@ def _each_by_itself(chunk: Sequence[int], holds: Holds, actor: User) -> None:
 @money_transaction
 def _release(*, lease_ids: Sequence[int], actor: User, on: date) -> list[DepositRelease]:
     hold_schedules()
-    leases = list(Lease.objects.select_for_update().filter(pk__in=lease_ids).order_by("pk"))
+    leases = list(Lease.objects.select_for_update(no_key=True).filter(pk__in=lease_ids).order_by("pk"))
     # Looked at again under their locks: one may have been reopened, or released by somebody else.
     due = set(expired_holds(on, lease_ids))
     return release_locked(

@@ -80,7 +80,7 @@ def release_deposit(*, lease: Lease, actor: User, on: date, reason: str = "") ->
     Raises NoDeposit, AlreadyReleased, LeaseNotOver, ReasonLength and what falling due raises.
     """
     hold_schedules()
-    lease = Lease.objects.select_for_update().get(pk=lease.pk)
+    lease = Lease.objects.select_for_update(no_key=True).get(pk=lease.pk)
     released = release_locked(leases=[lease], actor=actor, on=on, reason=checked(lease, on=on, reason=reason))
     if not released:
         raise NoDeposit(number=lease.number)

@@ -17,6 +17,7 @@ from batconnect.common.transactions import money_transaction
 from leases import schedule
 from leases.deposit_models import MOST_PARTS, DepositPart, DepositStatus, LeaseDeposit, Row
 from leases.models import Lease
+from leases.services.saving import checked_size
 from ledger.services.accounts import lock_account, open_account
 
 
@@ -82,10 +83,11 @@ class DepositTerms:
 def agree_deposit(*, lease: Lease, terms: DepositTerms, actor: User) -> LeaseDeposit:
     """Agree the deposit of a lease; nothing is posted before it is due.
 
-    Of two parts the first has the odd cent. Raises DepositAmount, DepositParts, DepositExists, LeaseOver, BadAmount.
+    Of two parts the first has the odd cent. Raises DepositAmount, DepositParts, DepositExists, LeaseOver, BadAmount,
+    AmountTooLarge.
     """
-    parts = _parts(parse_amount(terms.amount), terms.due_on)
-    lease = Lease.objects.select_for_update().get(pk=lease.pk)
+    parts = _parts(checked_size(parse_amount(terms.amount)), terms.due_on)
+    lease = Lease.objects.select_for_update(no_key=True).get(pk=lease.pk)
     if lease.status != Lease.Status.ACTIVE:
         raise LeaseOver(number=lease.number)
     if LeaseDeposit.objects.filter(lease=lease).exists():
@@ -105,7 +107,7 @@ def change_deposit(*, lease: Lease, terms: DepositTerms, actor: User) -> LeaseDe
     terms: the whole deposit's amount, and the days of what is not charged yet (none when that is nothing). Raises
     NoDeposit, NotCollecting, BelowCharged, NoPartLeft, RestHasNoDate, DepositParts, DepositAmount.
     """
-    amount = parse_amount(terms.amount)
+    amount = checked_size(parse_amount(terms.amount))
     schedule.hold_schedule()
     deposit = locked_deposit(lease)
     if deposit.status != DepositStatus.COLLECTING:
