@@ -222,7 +222,7 @@ def _cap(lease: Lease) -> Cell:
 
 def _deposit(request: HttpRequest, lease: Lease) -> Cell:
     """Where the lease's deposit stands; without one, the way to agree one."""
-    found = LeaseDeposit.objects.with_standing().filter(lease=lease).first()
+    found: Any = LeaseDeposit.objects.with_standing().filter(lease=lease).first()
     if found is not None:
         may_see = request.user.has_perm("leases.view_leasedeposit")
         standing = f"{found.agreed}, {DepositStatus(found.status).label.lower()}"
