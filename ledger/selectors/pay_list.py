@@ -15,6 +15,7 @@ HELD: dict[str, str] = {
     "BLOCKED": "bank details blocked: {why}",
     "HOLD": "on hold: {why}",
     "DISPUTED": "disputed: {why}",
+    "REOPENED": "what it paid out was taken back: {why} of its payout is owed by the driver; void the payout",
     "IN_BATCH": "in batch {why}, which is not sent",
 }
 # A check or cash may be chosen in their place; a person's hold may not be passed over.
@@ -24,14 +25,16 @@ _LINES = """
 SELECT d.id, d.number, d.week, d.account_id, d.driver_id, r.name, r.tlc_license, l.number, d.net_pay,
        i.id, coalesce(i.method, ''), coalesce(i.account_type, ''), coalesce(i.account_last4, ''),
        CASE WHEN b.number IS NOT NULL THEN 'IN_BATCH'
+            WHEN o.balance <> 0 THEN 'REOPENED'
             WHEN h.kind IS NOT NULL THEN h.kind
             WHEN i.state = 'BLOCKED' THEN 'BLOCKED'
             WHEN i.id IS NULL AND w.id IS NOT NULL THEN 'WAITING'
             WHEN i.id IS NULL THEN 'NO_METHOD'
             ELSE '' END,
-       coalesce(b.number, h.reason, nullif(i.blocked_why, ''), '')
+       coalesce(b.number, CASE WHEN o.balance <> 0 THEN o.balance::text END, h.reason, nullif(i.blocked_why, ''), '')
   FROM dtr d
   JOIN ledger_posting p ON p.id = d.payout_id AND p.status = 'POSTED'
+  JOIN ledger_balance o ON o.posting_id = p.id
   JOIN driver r ON r.id = d.driver_id
   JOIN lease l ON l.id = d.lease_id
   LEFT JOIN payout_instruction i ON i.driver_id = d.driver_id AND i.state IN ('ACTIVE', 'BLOCKED')

@@ -46,6 +46,14 @@ class PayoutWithdrawn(LedgerError):
     message = "The payout of {number} was voided; what is due is on the next DTR."
 
 
+class PayoutReopened(LedgerError):
+    code, status = "dtr.payout_reopened", 409
+    message = (
+        "The earnings that {number} pays out were taken back, so {open} of its payout is owed by the driver. Void the "
+        "payout; what is due is on the next DTR."
+    )
+
+
 class PaidTooEarly(LedgerError):
     code, status = "dtr.too_early", 400
     message = "{number} is for the week through {saturday}; it cannot be paid on {on}."
@@ -169,7 +177,9 @@ def return_payment(*, dtr: DTR, on: date, reason: str, actor: User) -> DTRPaymen
 def _locked(dtr_ids: Sequence[int]) -> dict[int, DTR]:
     """These DTRs by id, their accounts held; without what was frozen on them, which is large."""
     lock_accounts(DTR.objects.filter(pk__in=dtr_ids).values_list("account_id", flat=True))
-    rows = DTR.objects.select_related("payout").defer("figures", "charges", "trip_log", "still_open")
+    rows = DTR.objects.select_related("payout__open_item").defer(
+        "figures", "charges", "trip_log", "still_open"
+    )
     return rows.in_bulk(dtr_ids)
 
 
@@ -180,6 +190,8 @@ def _check_payable(dtr: DTR, on: date) -> None:
         raise AlreadyPaid(number=dtr.number)
     if dtr.payout.status == LedgerPosting.Status.VOIDED:
         raise PayoutWithdrawn(number=dtr.number)
+    if dtr.payout.open_item.balance:
+        raise PayoutReopened(number=dtr.number, open=dtr.payout.open_item.balance)
     saturday = dtr.week + timedelta(days=6)
     if on <= saturday:
         raise PaidTooEarly(number=dtr.number, saturday=saturday, on=on)

@@ -7,7 +7,8 @@ import pytest
 from django.db import DatabaseError, transaction
 
 from ledger.models import DTR, Checkbook, DTRPayment, PayoutCheck, PayoutItem
-from ledger.services import statements
+from ledger.selectors.pay_list import unpaid
+from ledger.services import statements, voids
 from ledger.services.errors import Refused
 from ledger.services.payouts import checks, choosing, desk
 from ledger.services.payouts.paper import in_words, render_cash_receipt, render_checks
@@ -35,6 +36,29 @@ def test_checks_are_issued_for_who_is_paid_by_check_and_booked_at_once():
     with pytest.raises(choosing.NothingToPayNow):
         checks.issue_checks(actor=make_user(), on=MONDAY)
     assert broken_proofs() == []
+
+
+def test_what_was_taken_back_is_not_paid_when_its_payment_returns():
+    """The week's earnings were reversed after the check went out: when it is void, nothing is owed but a new week."""
+    (dtr,) = net_pay("300.00")
+    paid_by(dtr, "CHECK")
+    (check,) = issue(dtr)
+    actor = make_user()
+    voids.reverse_settlement(
+        account=dtr.account, week=dtr.week, reason="Trips of another cab", actor=actor, on=MONDAY
+    )
+    assert dtr.payout.open_item.balance == Decimal("300.00")
+    checks.void_check(number=check.number, reason="Never fetched at the desk", on=TUESDAY, actor=actor)
+    (line,) = unpaid(week=dtr.week)
+    assert (line.held, "300.00 of its payout is owed" in line.held_because) == ("REOPENED", True)
+    with pytest.raises(statements.PayoutReopened):
+        statements.pay_dtr(dtr=dtr, on=TUESDAY, method="CHECK", method_reference="1002", actor=actor)
+    with pytest.raises(choosing.NothingToPayNow):
+        checks.issue_checks(actor=actor, on=TUESDAY)
+    voids.void_posting(
+        posting_id=dtr.payout_id, reason="Its earnings were taken back", actor=actor, on=TUESDAY
+    )
+    assert unpaid(week=dtr.week) == [] and amount_on("2500") == 0 and broken_proofs() == []
 
 
 def test_a_void_check_is_owed_again_and_a_reissued_one_paid_again():
