@@ -42,9 +42,11 @@ class Plan:
 
     @property
     def counted_to(self) -> date:
-        """The day interest was last counted to: the due date of the last installment that stands posted."""
-        standing = self.having(InstallmentStatus.POSTED, InstallmentStatus.PAID)
-        return max((row.due_on for row in standing), default=self.repayment.starts_on)
+        """The day interest was last counted to: the due date of the last installment that was posted.
+
+        A voided one has its interest too, and is posted again with it; its days are not counted a second time.
+        """
+        return self.last_posted_due or self.repayment.starts_on
 
     @property
     def last_posted_due(self) -> date | None:
