@@ -93,8 +93,9 @@ def _match(
     scored, crowded = score(sides, model, left, right)
     taken = assign(scored, model.limits)
     pairs = pl.concat([_exact_pairs(exact, scored), _scored_pairs(taken)])
-    left = _others(left, pl.concat([taken.pairs["l"], taken.ambiguous_l]))
-    right = _others(right, pl.concat([taken.pairs["x"], taken.ambiguous_x]))
+    # Whom a doubtful row may still belong to is kept out as well: a group would take him from under its options.
+    left = _others(left, pl.concat([taken.pairs["l"], taken.ambiguous_l, taken.options["l"]]))
+    right = _others(right, pl.concat([taken.pairs["x"], taken.ambiguous_x, taken.options["x"]]))
     groups = find_groups(sides, model.windows, left, right)
     told = _Telling(sides, model, pairs, taken, groups.members, scored, like)
     return Result(

@@ -1,9 +1,10 @@
 """What holds for any rows: everybody ends once, nobody is claimed twice, and the order of the rows is nothing."""
 
+import os
 from datetime import timedelta
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from recon.matching.assign import AMBIGUOUS, MATCHED, SUGGESTED, UNMATCHED
@@ -22,6 +23,8 @@ from recon.matching.models import (
 
 from .makers import row, rows
 
+# Making a failure smaller takes minutes here; `make soak` may.
+QUICKLY = tuple(Phase) if "SOAK" in os.environ else (Phase.explicit, Phase.reuse, Phase.generate)
 # Few values, so that rows collide; all amounts at hand add up to others.
 AMOUNTS = ["-10.00", "0.00", "10.00", "10.01", "20.01", "30.00"]
 TEXTS = ["", "CURB CARD", "CURB TAXI", "ANNA"]
@@ -55,7 +58,7 @@ def side(prefix: str) -> st.SearchStrategy[pl.DataFrame]:
 
 
 @given(ledger=side("L"), external=side("E"), model=MODELS)
-@settings(max_examples=25)
+@settings(max_examples=25, phases=QUICKLY)
 def test_every_row_ends_once_and_no_row_is_claimed_twice(
     ledger: pl.DataFrame, external: pl.DataFrame, model: DefaultModel | LearnedModel
 ) -> None:
@@ -98,7 +101,7 @@ def assert_money_adds_up(found: Result, ledger: pl.DataFrame, external: pl.DataF
 
 
 @given(ledger=side("L"), external=side("E"), model=MODELS, order=st.randoms(use_true_random=False))
-@settings(max_examples=15)
+@settings(max_examples=15, phases=QUICKLY)
 def test_the_order_in_which_rows_come_changes_nothing(
     ledger: pl.DataFrame, external: pl.DataFrame, model: DefaultModel | LearnedModel, order: object
 ) -> None:
