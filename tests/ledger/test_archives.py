@@ -529,27 +529,28 @@ def test_replay_of_an_account_begins_at_its_first_line(url: str) -> None:
 # --- what is known of archives stands -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE archived_month SET rows = 0",
-        "UPDATE archived_month SET dropped_at = NULL",
-        "UPDATE archived_month SET dropped_at = now()",
-        "UPDATE archived_month SET totals = '{}'",
-        "DELETE FROM archived_month",
-        "TRUNCATE archived_month CASCADE",
-        "UPDATE archived_file SET sha256 = ''",
-        "DELETE FROM archived_file",
-        "TRUNCATE archived_file",
-        "UPDATE archived_account_total SET debits = 0",
-        "DELETE FROM archived_account_total",
-        "TRUNCATE archived_account_total",
-    ],
+UNCHANGING = (
+    "UPDATE archived_month SET rows = 0",
+    "UPDATE archived_month SET dropped_at = NULL",
+    "UPDATE archived_month SET dropped_at = now()",
+    "UPDATE archived_month SET totals = '{}'",
+    "DELETE FROM archived_month",
+    "TRUNCATE archived_month CASCADE",
+    "UPDATE archived_file SET sha256 = ''",
+    "DELETE FROM archived_file",
+    "TRUNCATE archived_file",
+    "UPDATE archived_account_total SET debits = 0",
+    "DELETE FROM archived_account_total",
+    "TRUNCATE archived_account_total",
 )
-def test_the_record_of_an_archive_is_not_changed(url: str, statement: str) -> None:
+
+
+def test_the_record_of_an_archive_is_not_changed(url: str) -> None:
     out()
-    with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(statement)
+    for statement in UNCHANGING:
+        with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(statement)
+            pytest.fail(f"not refused: {statement}")
 
 
 # --- the application's role ---------------------------------------------------------------------------------
@@ -591,14 +592,15 @@ FORBIDDEN = [
 ]
 
 
-@pytest.mark.parametrize("statement", FORBIDDEN)
-def test_the_application_s_role_cannot(url: str, statement: str) -> None:
+def test_the_application_s_role_cannot(url: str) -> None:
     archive_month(kind=LEDGER, month=JANUARY, actor=system_user())
     _unseal("LINES")(url)  # so that nothing may be dropped
     before = everything(url)
-    with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(f"SET LOCAL ROLE {APPLICATION_ROLE}")
-        cursor.execute(statement)
+    for statement in FORBIDDEN:
+        with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL ROLE {APPLICATION_ROLE}")
+            cursor.execute(statement)
+            pytest.fail(f"not refused: {statement}")
     assert everything(url) == before
 
 

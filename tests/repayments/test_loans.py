@@ -386,11 +386,18 @@ def test_interest_of_a_voided_installment_is_not_counted_a_second_time() -> None
     """250.00 and 3.29 of October 11 are voided, the loan is paid off, and the installment posted again after all."""
     loan = lend()
     run(SUNDAY)
-    voids.void_posting(posting_id=posting_of(loan, 1).pk, reason=REASON, actor=make_user(), on=date(2025, 10, 12))
+    voids.void_posting(
+        posting_id=posting_of(loan, 1).pk, reason=REASON, actor=make_user(), on=date(2025, 10, 12)
+    )
     pay_off(loan, date(2025, 10, 18))
     # 950.00 is left, and seven days of it, not seventeen of 1,200.00: 950.00 x 10 % x 7 / 365 = 1.82.
     assert posting_of(loan, len(plan_of(loan).rows)).components == {"principal": "950.00", "interest": "1.82"}
     schedules.repost(
-        kind=loan.kind, number=loan.number, position=1, reason=REASON, actor=make_user(), on=date(2025, 10, 18)
+        kind=loan.kind,
+        number=loan.number,
+        position=1,
+        reason=REASON,
+        actor=make_user(),
+        on=date(2025, 10, 18),
     )
     assert on_1300() == 0 and sound()
