@@ -6,6 +6,8 @@ PYTHON ?=
 PORT ?= 8000
 HOST ?= 127.0.0.1
 SOAK ?= 10
+# Processes that run tests: one more than two cores, for tests wait for servers, browsers and other processes.
+WORKERS ?= 3
 PYTEST_ARGS ?=
 BIN := $(VENV)/bin
 MANAGE := $(BIN)/python manage.py
@@ -32,7 +34,7 @@ demo: $(VENV)/.runtime $(VENV)/.pdf ## build everything, make a fleet, run its w
 test: $(VENV)/.dev $(VENV)/.pdf $(VENV)/.browser $(VENV)/.hledger $(VENV)/.redis ## everything CI runs: lint, types, layers, migrations, deployment check, tests
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint migrations
 	$(call heading,tests)
-	@$(DEVELOPMENT) $(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+	@$(DEVELOPMENT) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 migrations: $(VENV)/.dev ## migrations run, match the models, and leave a site that may be deployed
 	$(call heading,migrations and deployment check)
@@ -57,7 +59,7 @@ format: $(VENV)/.dev ## put code and templates into the house style
 	@$(BIN)/djlint templates --reformat --quiet || true
 
 test-pg15: $(VENV)/.dev $(VENV)/.pdf $(VENV)/.browser $(VENV)/.hledger $(VENV)/.redis ## the tests on this machine's own PostgreSQL, 15 or later
-	@$(BIN)/python -m scripts.test_on_system_postgres -n 2 $(PYTEST_ARGS)
+	@$(BIN)/python -m scripts.test_on_system_postgres -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 serve: migrate $(VENV)/.pdf ## web on http://127.0.0.1:8000 with worker and beat; PORT=… and HOST=… change that
 	@$(BIN)/python -m scripts.serve $(HOST) $(PORT)
