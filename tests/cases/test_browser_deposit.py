@@ -47,6 +47,7 @@ def lease(desk: Desk) -> Lease:
     return found
 
 
+@pytest.mark.thorough
 def test_a_deposit_is_released_early_and_refunded_once_however_often_it_is_clicked(
     desk: Desk, lease: Lease
 ) -> None:

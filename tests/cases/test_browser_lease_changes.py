@@ -41,6 +41,7 @@ def ask(page: Page) -> None:
     page.get_by_role("button", name="See what it does").click()
 
 
+@pytest.mark.thorough
 def test_a_fee_is_changed_and_the_lease_ended_early_at_the_desk(desk: Desk, lease: Lease) -> None:
     chief = make_user(username="chief", is_superuser=True)
     seat = desk.seat(chief)

@@ -420,6 +420,7 @@ def test_a_damaged_file_is_named_and_nothing_is_half_restored(url: str, damage: 
     assert f"FAIL  archived months are what was taken out: {path}" in printed
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_month_whose_file_is_damaged_before_the_drop_stays(url: str, damage: str) -> None:
     archive = archive_month(kind=LEDGER, month=JANUARY, actor=system_user())
