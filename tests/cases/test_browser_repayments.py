@@ -36,6 +36,7 @@ def found(seat: Any, flow: str, licence: str) -> Any:
     return page
 
 
+@pytest.mark.thorough
 def test_a_loan_is_lent_held_shifted_and_paid_off_at_the_desk(desk: Desk) -> None:
     lease = make_lease(
         weekly_fee="0.00",

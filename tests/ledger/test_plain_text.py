@@ -213,6 +213,7 @@ class TestCommand:
 
 @pytest.mark.django_db
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_a_month_of_real_trips(shared_data, tmp_path):
     from .test_real_month import WEEKS, command
 

@@ -29,7 +29,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 LIST = "/admin/recon/agencyitem/"
 
 
-@pytest.mark.parametrize("size", ["screen", pytest.param("phone", marks=pytest.mark.thorough)])
+@pytest.mark.parametrize(
+    "size", [pytest.param(size, marks=pytest.mark.thorough) for size in ("screen", "phone")]
+)
 def test_tolls_are_loaded_reviewed_moved_and_a_summons_entered(desk: Desk, tmp_path: Path, size: str) -> None:  # noqa: F811
     mark = "S" if size == "screen" else "P"
     ana, ben = make_cab(f"T76862{mark}C", f"Ana Ruiz {mark}"), make_cab(f"T99999{mark}C", f"Ben Ode {mark}")
