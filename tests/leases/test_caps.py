@@ -186,7 +186,7 @@ def test_a_voided_late_return_makes_room_again():
     cap("560.00")
     lease = make_lease(weekly_fee="500.00", starts_on=SUNDAY)
     first = late_return(lease, "60.00")
-    with pytest.raises(caps.FeeAboveCap):
+    with pytest.raises(caps.WeekAboveCap):
         late_return(lease, "60.00")
     void_misc_expense(
         expense_id=first.expense_id, reason="Returned in time", actor=system_user(), on=MONDAY_AFTER
