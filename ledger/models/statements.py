@@ -175,6 +175,12 @@ class DTRPayment(models.Model):
             models.CheckConstraint(condition=Q(amount__gt=0), name="dtr_payment_positive"),
             models.UniqueConstraint(fields=["item", "kind"], name="dtr_payment_item_once_each_way"),
         ]
+        indexes = [
+            # What was paid in cash is looked for by its receipt.
+            models.Index(
+                fields=["method_reference"], condition=Q(method="CASH"), name="dtr_payment_receipt_idx"
+            ),
+        ]
         triggers = APPEND_ONLY
 
     def __str__(self) -> str:

@@ -69,6 +69,8 @@ class Seat:
 
 def look(page: Page, name: str) -> None:
     """Keep a picture of the page; and nothing may stick out at its side, at whatever width."""
+    # A click returns when the next page has begun; until it is read there is nothing to measure.
+    page.wait_for_function("document.readyState === 'complete'")
     wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wide <= 0, f"{name} sticks out by {wide} pixels"
     if PICTURES:
