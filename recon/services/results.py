@@ -98,7 +98,7 @@ def _logs(
     told = (
         ends.join(pairs.select(key=own, why="reasons"), on="key", how="left")
         .join(_members(result.groups, own, other), on="key", how="left")
-        .join(_options(result, own, other), on="key", how="left")
+        .join(_options(result, ends, own, other), on="key", how="left")
     )
     turned = pl.col("turned")
     told = told.select(
@@ -151,10 +151,16 @@ def _members(groups: pl.DataFrame, own: str, other: str) -> pl.DataFrame:
     return groups.group_by(own).agg(members=pl.col(other).unique().sort()).rename({own: "key"})
 
 
-def _options(result: Result, own: str, other: str) -> pl.DataFrame:
-    """What an ambiguous row may belong to, best first, each with its score and reasons."""
-    options = result.options.with_columns(why=reasons(result.options)).sort(
-        "score", other, descending=[True, False]
+def _options(result: Result, ends: pl.DataFrame, own: str, other: str) -> pl.DataFrame:
+    """What an ambiguous row may belong to, best first, each with its score and reasons.
+
+    A row may be an option of an ambiguous one and itself be unmatched, for better claims to that one: it has none.
+    """
+    ambiguous = ends.filter(pl.col("end") == Outcome.AMBIGUOUS.value).select(pl.col("key").alias(own))
+    options = (
+        result.options.with_columns(why=reasons(result.options))
+        .join(ambiguous, on=own, how="semi")
+        .sort("score", other, descending=[True, False])
     )
     line = pl.format(OPTION, other, pl.col("score").round(4), "why")
     return (

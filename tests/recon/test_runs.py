@@ -1,5 +1,6 @@
 """Days of reconciliation: what is matched, carried forward, waited for, done again, and never claimed twice."""
 
+import random
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -59,6 +60,44 @@ def test_equal_amounts_that_nothing_tells_apart_are_left_to_a_person(tmp_path: P
     log = log_of(job, "A")
     assert len(log.partners) == 2 and len(log.reasons.splitlines()) == 2
     assert not ReconMatch.objects.exists()
+
+
+def test_who_comes_third_for_an_ambiguous_row_is_unmatched_and_alone(tmp_path: Path) -> None:
+    """Two rows have the same claim to one line; a later, weaker claim is one of its options and nothing more."""
+    source = make_source()
+    entry = post("10.00", at="2025-07-13T09:00:00-04:00", description="CURB CARD")
+    near, later = "2025-07-13T09:01:00-04:00", "2025-07-13T09:20:00-04:00"
+    rows = [line("A", "10.00", at=near, text="CURB CARD"), line("B", "10.00", at=near, text="CURB CARD")]
+    job = reconcile(source, bank_file(tmp_path, [*rows, line("C", "10.00", at=later, text="CURB CARD")]))
+    assert ends(job) == {"A": ("ambiguous", "score"), "B": ("ambiguous", "score"), "C": ("unmatched", "")}
+    third = log_of(job, "C")
+    assert (third.partners, third.reasons, third.nearest) == ([], "", key_of(entry))
+    assert third.failed == "contested"
+    assert set(log_of(job, key_of(entry)).partners) == {"A", "B", "C"}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_comes_every_row_has_one_log_and_no_row_two_partners(tmp_path: Path, seed: int) -> None:
+    """Few amounts, few moments, few texts: everything is nearly everything else, twice over."""
+    chance = random.Random(seed)
+
+    def drawn() -> dict[str, str]:
+        return {
+            "amount": chance.choice(["10.00", "10.05", "-10.00", "20.00", "20.05"]),
+            "at": f"2025-07-13T09:{chance.choice([0, 0, 1, 12, 20, 31]):02}:00-04:00",
+            "ref": chance.choice(["", "", "R1", "R2"]),
+            "text": chance.choice(["CURB CARD", "CURB CASH", "CURB"]),
+        }
+
+    for _ in range(25):
+        row = drawn()
+        post(row["amount"], at=row["at"], reference=row["ref"], description=row["text"])
+    source = make_source()
+    job = reconcile(source, bank_file(tmp_path, [line(f"X{number}", **drawn()) for number in range(25)]))
+    assert (len(ends(job)), len(ends(job, "ledger"))) == (25, 25)
+    assert claimed_once()
+    matched = ReconLog.objects.filter(job=job, outcome="matched", side="external").count()
+    assert ReconMatch.objects.filter(status="ACTIVE").count() == matched
 
 
 def test_money_in_is_never_matched_with_money_out(tmp_path: Path) -> None:
