@@ -18,7 +18,7 @@ from django.db.models import F, QuerySet
 from batconnect.common.money import ZERO
 
 from ..models import DriverAccount, LedgerBalance
-from .postings import Filters, accounts_of, localized, postings_with_reference, with_reversals
+from .postings import Filters, accounts_of, dated_between, localized, postings_with_reference, with_reversals
 
 _ROW = {
     "driver_id": F("posting__driver_id"),
@@ -102,11 +102,10 @@ def filtered_balances(filters: Filters) -> QuerySet[LedgerBalance]:
         ("status", "status"),
         ("category", "category"),
         ("entry_type", "posting__entry_type"),
-        ("start_date", "effective_on__gte"),
-        ("end_date", "effective_on__lte"),
     ):
         if name in filters:
             queryset = queryset.filter(**{path: filters[name]})
+    queryset = dated_between(queryset, filters)
     if "reference_id" in filters:
         queryset = queryset.filter(pk__in=with_reversals(postings_with_reference(filters["reference_id"])))
     return queryset

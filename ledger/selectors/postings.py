@@ -1,15 +1,20 @@
 """Postings as lists show them: filtered by what people know of them, with the names in one join."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from datetime import date, datetime, time, timedelta
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from ..models import Category, DriverAccount, LedgerPosting
+from batconnect.common.weeks import NEW_YORK, sunday_of
+
+from ..models import Category, DriverAccount, LedgerBalance, LedgerPosting, WeeklyRun
 
 Filters = Mapping[str, Any]
+Dated = TypeVar("Dated", LedgerPosting, LedgerBalance)
+EARLIEST_BOUND = date(1970, 1, 2)  # moments are counted from 1970 on
 
 _ROW = {
     "posting_id": F("id"),
@@ -52,14 +57,42 @@ def filtered_postings(filters: Filters) -> QuerySet[LedgerPosting]:
         ("status", "status"),
         ("category", "category"),
         ("entry_type", "entry_type"),
-        ("start_date", "effective_on__gte"),
-        ("end_date", "effective_on__lte"),
     ):
         if name in filters:
             queryset = queryset.filter(**{path: filters[name]})
+    queryset = dated_between(queryset, filters)
     if "reference_id" in filters:
         queryset = queryset.filter(pk__in=with_reversals(postings_with_reference(filters["reference_id"])))
     return queryset
+
+
+def dated_between(queryset: QuerySet[Dated], filters: Filters) -> QuerySet[Dated]:
+    """Postings or their open items whose accounting date lies from `start_date` to `end_date`, both included.
+
+    Their keys begin with the moment they were made. Nothing is dated ahead of that, nor into a week that was closed
+    by then, so the dates bound the keys as well, and a list that goes by key begins near its first row, however
+    long ago. A day more on either side allows for a clock that was set.
+    """
+    if "start_date" in filters:
+        start = filters["start_date"]
+        queryset = queryset.filter(effective_on__gte=start)
+        if start > EARLIEST_BOUND:
+            made = datetime.combine(start - timedelta(days=1), time.min, NEW_YORK)
+            queryset = queryset.filter(pk__gte=_first_key(made))
+    if "end_date" in filters:
+        end = filters["end_date"]
+        queryset = queryset.filter(effective_on__lte=end)
+        last_week = sunday_of(max(end, EARLIEST_BOUND))
+        closed = WeeklyRun.objects.filter(week__gte=last_week, status=WeeklyRun.Status.CLOSED)
+        closed_at = closed.order_by("week").values_list("closed_at", flat=True).first()
+        if closed_at is not None:
+            queryset = queryset.filter(pk__lt=_first_key(closed_at + timedelta(days=1)))
+    return queryset
+
+
+def _first_key(moment: datetime) -> UUID:
+    """The least key that a posting made at this moment can have: UUIDv7 begins with its milliseconds."""
+    return UUID(int=int(moment.timestamp() * 1_000) << 80)
 
 
 def posting_rows(queryset: QuerySet[LedgerPosting]) -> QuerySet[LedgerPosting, dict[str, Any]]:

@@ -1,6 +1,6 @@
 """Lists over HTTP: what filters find, how pages are cut, and what a page costs."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import psycopg
@@ -8,9 +8,11 @@ import pytest
 from django.db import connection
 
 from batconnect.api import pagination
+from ledger.models import LedgerPosting, WeeklyRun
+from ledger.selectors.postings import filtered_postings
 from ledger.services import voids
 from tests.factories import make_driver, make_lease, make_user
-from tests.ledger.factories import SUNDAY, account_of, charge, make_account, pay
+from tests.ledger.factories import SATURDAY, SUNDAY, account_of, charge, make_account, pay, run
 
 POSTING_KEYS = {
     "posting_id", "driver_id", "driver_name", "lease_id", "lease_number", "medallion_no", "vehicle_vin", "category",
@@ -56,6 +58,38 @@ def test_every_filter_finds_its_rows(api, two_drivers):
             ({"driver_id": maria.driver_id, "vehicle_vin": omar.lease.vehicle.vin}, []),
         ):
             assert references(api.get(path, query)) == expected, (path, query)
+
+
+def test_dates_find_what_is_dated_between_them_whenever_it_was_made(api, two_drivers):
+    """A week is closed, then a charge of it comes late and a toll is voided: they count where they are dated."""
+    maria, _ = two_drivers
+    run(SUNDAY)
+    charge(maria, "MISC", "7.00", "LATE-1", on=SUNDAY)
+    voids.void_posting(
+        posting_id=LedgerPosting.objects.get(reference_id="TOLL-1").pk,
+        reason="charged twice by the agency", actor=make_user(), on=SUNDAY + timedelta(days=8),
+    )  # fmt: skip
+    dated = LedgerPosting.objects.values_list("reference_id", "effective_on")
+    days = [SUNDAY + timedelta(days=day) for day in range(-1, 10)]
+    for path in ("/ledger/postings", "/ledger/balances"):
+        for start in days:
+            for end in (start, start + timedelta(days=2), SATURDAY, date(2030, 1, 1)):
+                if end >= start:
+                    expected = sorted(name for name, day in dated if start <= day <= end)
+                    found = api.get(path, {"start_date": start, "end_date": end, "per_page": 100})
+                    assert references(found) == expected, (path, start, end)
+    for odd in ("0001-01-01", "1969-12-31", "9999-12-31"):
+        assert api.get("/ledger/postings", {"start_date": odd, "end_date": odd}).json()["items"] == []
+
+
+def test_a_list_of_a_closed_week_begins_at_the_keys_of_its_closing(two_drivers):
+    """However many postings came since: the index is entered there, with a day's room."""
+    run(SUNDAY)
+    closed_at = WeeklyRun.objects.get(week=SUNDAY).closed_at
+    key = f"{int(closed_at.timestamp() * 1000) + 86_400_000:012x}"
+    asked = str(filtered_postings({"end_date": SATURDAY}).query).replace("-", "")
+    assert f"{key}00000000000000000000" in asked
+    assert 'id" <' not in str(filtered_postings({"end_date": SATURDAY + timedelta(days=1)}).query)
 
 
 def test_status_of_postings_and_of_balances(api, two_drivers):
