@@ -230,7 +230,7 @@ class Fleet:
     def do_forgive_or_repost(self) -> None:
         if self.chance.random() < 0.5:
             loan = self.one(DriverLoan.objects.all())
-            give_up = self.chance.choice([loans.forgive, loans.cancel_draft])
+            give_up: Callable[..., Any] = self.chance.choice([loans.forgive, loans.cancel_draft])
             give_up(number=loan.number, reason=WHY, actor=self.chief, on=self.today)
             return
         row = self.one(RepaymentInstallment.objects.all())
