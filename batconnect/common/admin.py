@@ -15,8 +15,9 @@ from unfold.contrib.filters.admin import BooleanRadioFilter, RangeDateTimeFilter
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from .models import SYSTEM_USERNAME, AuditEntry, User
-from .screens import Cell, Detail, ReadOnlyAdmin, Table, moment, moment_column, text_column
+from .screens import NONE, Cell, Detail, ReadOnlyAdmin, Table, moment, moment_column, text_column
 
+admin.site.empty_value_display = NONE
 RIGHTS = ("is_superuser", "groups", "user_permissions")
 
 for technical in (AccessAttempt, AccessFailureLog, AccessLog, BlacklistedToken, OutstandingToken, Group):

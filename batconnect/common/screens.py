@@ -5,6 +5,7 @@ record of the product reads the same: figures first, then facts, then tables in 
 """
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -31,11 +32,18 @@ from unfold.views import ChangeList
 
 EXACT_COUNT_LIMIT = 10_000
 NONE = "–"
+LONGEST_WORD = 18
+DATE = re.compile(r"[A-Z][a-z]{2} \d{1,2}, \d{4}")
 
 
 def money(value: Decimal | str | None) -> str:
     """1,234.50; a credit is −1,234.50."""
     return NONE if value is None else f"{Decimal(value):,.2f}".replace("-", "\N{MINUS SIGN}")
+
+
+def unbroken(text: str) -> bool:
+    """Whether a text is read as one word: DTR-2026-00094, L-00012, Nov 1, 2026."""
+    return len(text) <= LONGEST_WORD and (" " not in text or DATE.fullmatch(text) is not None)
 
 
 def day(value: date | str | None) -> str:
@@ -70,6 +78,11 @@ class Cell:
     text: str
     href: str = ""
     look: str = ""
+
+    @property
+    def in_one_line(self) -> bool:
+        """Numbers, references and dates are not broken: a browser would break them at each hyphen and space."""
+        return "money" in self.look or unbroken(self.text)
 
 
 def money_cell(value: Decimal | str | None, href: str = "", look: str = "") -> Cell:
@@ -167,6 +180,8 @@ class ListAdmin(ModelAdmin):
     list_max_show_all = 200
     list_filter_submit = True
     list_fullwidth = True
+    # What an empty list says below "None yet": how one of them comes about.
+    empty_note = ""
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return QuietChangeList
@@ -245,6 +260,10 @@ def _follow(record: Any, path: str) -> Any:
     return record
 
 
+def _in_one_line(text: str) -> str:
+    return format_html('<span class="bc-num">{}</span>', text) if unbroken(text) else text
+
+
 def _named(column: Column, path: str) -> Column:
     column.__name__ = path
     return column
@@ -260,7 +279,7 @@ def money_column(path: str, label: str, *, ordering: str | None = None) -> Colum
 
 def day_column(path: str, label: str, *, ordering: str | None = None) -> Column:
     def column(record: Any) -> str:
-        return day(_follow(record, path))
+        return _in_one_line(day(_follow(record, path)))
 
     return _named(display(column, description=label, ordering=ordering), path)
 
@@ -278,7 +297,7 @@ def text_column(path: str, label: str, *, ordering: str | None = None) -> Column
     def column(record: Any) -> str:
         owner = _follow(record, "__".join(parents)) if parents else record
         shown = getattr(owner, f"get_{last}_display", None)
-        return _plain(shown() if shown else getattr(owner, last, None))
+        return _in_one_line(_plain(shown() if shown else getattr(owner, last, None)))
 
     return _named(display(column, description=label, ordering=ordering), path)
 

@@ -1,4 +1,4 @@
-// Watches running jobs, asks before what cannot be taken back, and stops a second click on a form.
+// Watches running jobs, gives charts the theme's colours, asks before what cannot be taken back, and stops a second click on a form.
 (() => {
   "use strict";
 
@@ -39,6 +39,17 @@
   document.addEventListener("DOMContentLoaded", () => {
     document.querySelectorAll("[data-job-url]").forEach(watch);
   });
+
+  // Charts take the theme's colours for their text and lines, also when the theme changes: the site redraws them then.
+  const colourCharts = () => {
+    if (!window.Chart) return;
+    const dark = document.documentElement.classList.contains("dark");
+    const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+    window.Chart.defaults.color = colour(dark ? "--color-base-300" : "--color-base-700");
+    window.Chart.defaults.borderColor = colour(dark ? "--color-base-700" : "--color-base-200");
+  };
+  new MutationObserver(colourCharts).observe(document.documentElement, { attributeFilter: ["class"] });
+  document.addEventListener("DOMContentLoaded", colourCharts);
 
   document.addEventListener("submit", (event) => {
     const form = event.target;
