@@ -77,7 +77,7 @@ class LedgerBalanceAdmin(AccountSearchAdmin):
                 ("Still open", money_cell(record.balance)),
             ],
             facts=[
-                ("Posting", Cell(str(record.posting), admin_url(record.posting))),
+                ("Posting", Cell(posting_parts.named(record.posting), admin_url(record.posting))),
                 ("Driver", Cell(str(record.account.driver), admin_url(record.account))),
                 ("Due on", Cell(day(record.due_on))),
                 ("Last allocated on", Cell(day(record.last_allocated_on))),
@@ -106,8 +106,8 @@ class LedgerAllocationAdmin(AccountSearchAdmin):
 
     def detail(self, request: HttpRequest, record: LedgerAllocation) -> Detail:
         facts = [
-            ("Credit", Cell(str(record.credit), admin_url(record.credit))),
-            ("Put to", Cell(str(record.debit), admin_url(record.debit))),
+            ("Credit", Cell(posting_parts.named(record.credit), admin_url(record.credit))),
+            ("Put to", Cell(posting_parts.named(record.debit), admin_url(record.debit))),
             ("On", Cell(day(record.effective_on))),
             ("Account", Cell(str(record.account.driver), admin_url(record.account))),
             ("Recorded", Cell(f"{moment(record.created_at)} by {record.created_by}")),
@@ -128,6 +128,7 @@ class LedgerAllocationAdmin(AccountSearchAdmin):
 class InterimPaymentAdmin(AccountSearchAdmin):
     """Payments at the desk, by receipt."""
 
+    empty_note = "A driver's payment is taken under Take a payment."
     list_display = (
         text_column("number", "Receipt", ordering="number"),
         day_column("received_on", "Received", ordering="received_on"),

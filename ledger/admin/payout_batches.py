@@ -71,6 +71,7 @@ FORMS: dict[str, type[forms.Form]] = {
 class PayoutBatchAdmin(PayDesk):
     """Transfers that go to the bank in one file."""
 
+    empty_note = "A batch is prepared from Pay drivers."
     list_display = (
         text_column("number", "Batch", ordering="number"),
         label_column("state", "State", parts.BATCH_TONES),

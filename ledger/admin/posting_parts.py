@@ -30,6 +30,11 @@ def link(target: Model) -> str:
     return admin_url(target) if admin.site.is_registered(type(target)) else ""
 
 
+def named(posting: LedgerPosting) -> str:
+    """Lease L-00012/2026-11-01: as people call it."""
+    return f"{posting.get_category_display()} {posting.reference_id}"
+
+
 def allocations_of(posting: LedgerPosting) -> Iterable[LedgerAllocation]:
     return (
         LedgerAllocation.objects.filter(account_id=posting.account_id)
