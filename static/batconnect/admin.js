@@ -63,6 +63,20 @@
     form.dataset.sent = "1";
   });
 
+  // Where the keyboard begins on a page of a task: at its first field, at the first that is wrong, or at the task itself,
+  // and not at the menu. The page stays where it is, unless something is wrong further down.
+  const begin = () => {
+    const place = document.querySelector("[data-begin]");
+    if (!place || (document.activeElement && document.activeElement !== document.body)) return;
+    const fields = [...place.querySelectorAll("input, select, textarea")].filter(
+      (field) => field.type !== "hidden" && !field.disabled && field.offsetParent,
+    );
+    const wrong = fields.find((field) => field.getAttribute("aria-invalid") === "true");
+    const first = place.dataset.begin === "field" ? fields[0] : undefined;
+    (wrong || first || place).focus({ preventScroll: !wrong });
+  };
+  document.addEventListener("DOMContentLoaded", begin);
+
   // Back from the next page, the form may be sent again.
   window.addEventListener("pageshow", () => {
     document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent);
