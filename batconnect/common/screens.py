@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, Generic, TypeVar, cast
 
 from django.contrib.admin import ShowFacets
 from django.contrib.admin.utils import unquote
@@ -100,10 +100,47 @@ class Table:
     note: str = ""
     footer: Sequence[Cell] = ()
     more: Cell | None = None
+    pages: Sequence[Cell] = ()
 
     @property
     def headed(self) -> bool:
         return any(header.strip("#") for header in self.headers)
+
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True)
+class Part(Generic[Row]):
+    """One page of rows that are all there: what of them is shown, in words, and the ways to the others."""
+
+    rows: Sequence[Row]
+    note: str = ""
+    pages: Sequence[Cell] = ()
+
+
+def part_of(request: HttpRequest, rows: Sequence[Row], *, name: str, size: int) -> Part[Row]:
+    """The page of `rows` that the address asks for as `?name=2`; without a number, or with a wrong one, the first.
+
+    For tables whose rows are wanted whole anyhow, for their sums; long lists are the database's to cut.
+    """
+    last = max(1, -(-len(rows) // size))
+    asked = request.GET.get(name, "")
+    number = min(max(int(asked), 1), last) if asked.isdecimal() and len(asked) < 9 else 1
+    if last == 1:
+        return Part(rows)
+    first = (number - 1) * size
+
+    def to(page: int, text: str) -> Cell:
+        query = request.GET.copy()
+        query[name] = str(page)
+        return Cell(text, f"?{query.urlencode()}")
+
+    shown = rows[first : first + size]
+    pages = [to(number - 1, f"The {size} before")] if number > 1 else []
+    if number < last:
+        pages.append(to(number + 1, f"The next {min(size, len(rows) - first - size):,}"))
+    return Part(shown, f"{first + 1:,} to {first + len(shown):,} of {len(rows):,}.", pages)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ from urllib.parse import urlencode
 from django.contrib import admin
 from django.db.models import Q
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, path, reverse
 
 from batconnect.cases.pages import start_url
 from batconnect.cases.registry import find_flow
@@ -26,6 +28,7 @@ from batconnect.common.screens import (
 )
 from ledger.models import DTR, CategoryRank, DriverAccount, InterimPayment, LedgerBalance, LedgerPosting
 
+from .driver_statements import statement_view
 from .posting_parts import link
 from .search import AccountSearchAdmin, accounts_matching
 
@@ -58,6 +61,17 @@ class DriverAccountAdmin(AccountSearchAdmin):
     search_help_text = "Driver's name or licence, lease number, or medallion"
     ordering = ("driver__name", "pk")
 
+    def get_urls(self) -> list[URLPattern]:
+        def statement(request: HttpRequest, account_id: int) -> HttpResponseBase:
+            return statement_view(self, request, account_id)
+
+        page = path(
+            "<int:account_id>/statement/",
+            self.admin_site.admin_view(statement),
+            name="ledger_driveraccount_statement",
+        )
+        return [page, *super().get_urls()]
+
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("driver", "lease__medallion", "lease__vehicle")
 
@@ -87,7 +101,10 @@ class DriverAccountAdmin(AccountSearchAdmin):
                 ("Medallion", Cell(lease.medallion.number, link(lease.medallion))),
                 ("Vehicle", Cell(str(lease.vehicle), link(lease.vehicle))),
             ],
-            actions=_desk(request, record),
+            actions=[
+                *_desk(request, record),
+                Action("Statement", reverse("admin:ledger_driveraccount_statement", args=[record.pk])),
+            ],
             tables=[
                 _open_charges(debits),
                 *_open_credits(credits),

@@ -11,7 +11,6 @@ from batconnect.common.screens import (
     Action,
     Cell,
     Detail,
-    Table,
     admin_url,
     day,
     day_column,
@@ -171,14 +170,10 @@ class InterimPaymentAdmin(AccountSearchAdmin):
                 ("Recorded", Cell(f"{moment(record.created_at)} by {record.created_by}")),
             ],
             tables=[
-                Table(
+                posting_parts.receipt_table(
+                    record,
                     "As the receipt says",
-                    ["Category", "Reference", "#Amount"],
-                    [
-                        [Cell(part["category"]), Cell(part["reference_id"]), money_cell(part["amount"])]
-                        for part in record.allocations
-                    ],
-                    empty="Put to nothing when it was taken: it stayed an open credit.",
+                    "Put to nothing when it was taken: it stayed an open credit.",
                 ),
                 *posting_parts.allocation_tables(record.posting),
             ],
