@@ -1,5 +1,6 @@
 """The look of the admin site and its menu. The settings import it, so importing it touches no models."""
 
+from functools import cache
 from typing import Any
 
 from django.http import HttpRequest
@@ -196,6 +197,25 @@ def menu(request: HttpRequest) -> list[dict[str, Any]]:
     return groups
 
 
+@cache
+def places() -> dict[str, tuple[str, str]]:
+    """Where each entry of the menu leads, and (group, title) of the entry."""
+    return {_address(target): (group, title) for group, entries in MENU for title, _, target, _ in entries}
+
+
+def _address(target: str) -> str:
+    if "." in target:
+        return reverse(f"admin:{target.replace('.', '_')}_changelist")
+    name, _, argument = target.partition(":")
+    return reverse(f"admin:{name}", args=[argument] if argument else [])
+
+
+def tasks(request: HttpRequest) -> list[dict[str, Any]]:
+    """The pages of the desk that this user may work with, as in the menu: what somebody at the window begins with."""
+    desk = next(entries for title, entries in MENU if title == "Desk")
+    return [item for entry in desk if "." not in entry[2] and (item := _item(request, *entry))]
+
+
 def _item(request: HttpRequest, title: str, icon: str, target: str, permission: str) -> dict[str, Any] | None:
     link = _page(target, request.user, permission) if "." not in target else _list(target, request)
     if not link:
@@ -215,8 +235,7 @@ def _own_entry(request: HttpRequest) -> bool:
 def _page(target: str, user: Any, permissions: str) -> str:
     if permissions and not user.has_perms(permissions.split(",")):
         return ""
-    name, _, argument = target.partition(":")
-    return reverse(f"admin:{name}", args=[argument] if argument else [])
+    return _address(target)
 
 
 def _list(label: str, request: HttpRequest) -> str:
@@ -227,7 +246,7 @@ def _list(label: str, request: HttpRequest) -> str:
     model_admin = admin.site._registry.get(model)
     if model_admin is None or not model_admin.has_view_permission(request):
         return ""
-    return reverse(f"admin:{label.replace('.', '_')}_changelist")
+    return _address(label)
 
 
 UNFOLD = {

@@ -23,6 +23,7 @@ from .models import DriverLoan, LoanMovement
 class DriverLoanAdmin(RepaymentAdmin):
     """Money lent to drivers, and how it comes back."""
 
+    empty_note = "One is made by Lend to a driver, and charged week by week."
     kind = Kind.LOAN
     acts = ACTS
     list_display = (

@@ -55,6 +55,7 @@ def status(expense: Any) -> tuple[str, str]:
 class MiscellaneousExpenseAdmin(ReadOnlyAdmin):
     """One-off charges. The record never changes; its status is the ledger's."""
 
+    empty_note = "One is made by Charge an expense."
     list_display = (
         text_column("expense_id", "Expense", ordering="expense_id"),
         day_column("expense_date", "Date", ordering="expense_date"),

@@ -22,6 +22,7 @@ from .models import RepairInvoice
 class RepairInvoiceAdmin(RepaymentAdmin):
     """Repairs that drivers repay by the week, and those the fleet paid."""
 
+    empty_note = "One is made by Enter a repair, and charged week by week."
     kind = Kind.REPAIR
     acts = ACTS
     list_display = (

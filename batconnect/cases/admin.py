@@ -79,6 +79,7 @@ def is_overdue(case: Case) -> bool:
 class CaseAdmin(CasePages, ReadOnlyAdmin):
     """What people are at, and until when. Everything that changes a case is a page of its own."""
 
+    empty_note = "Charging an expense, taking a payment or voiding a posting opens one."
     list_display = (
         text_column("case_no", "Case", ordering="case_no"),
         kind,

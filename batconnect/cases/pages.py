@@ -26,7 +26,7 @@ from batconnect.common.weeks import local_date
 
 from .models import Case
 from .registry import Flow, Step, flow_of, step_of
-from .screens import StepPage, StepScreen
+from .screens import FormField, StepPage, StepScreen
 from .services import access, documents, handling, opening, processing
 
 INPUT_CLASSES = " ".join(UnfoldAdminTextInputWidget().attrs.get("class", "").split())
@@ -137,7 +137,7 @@ class CasePages(ModelAdmin):
         return self._render(
             request,
             "cases/start.html",
-            title=f"New {flow.name.lower()}",
+            title=f"New {_lowered(flow.name)}",
             flow=flow,
             step=step,
             problem=problem,
@@ -462,12 +462,25 @@ def _told(error: BatConnectError | None) -> tuple[str, Mapping[str, Any]]:
     return str(error), {}
 
 
+def _lowered(name: str) -> str:
+    """As within a sentence; TLC stays TLC."""
+    return name if name[:2].isupper() else f"{name[:1].lower()}{name[1:]}"
+
+
+def _problems(one: FormField, data: Mapping[str, Any], problems: Mapping[str, Any]) -> list[str]:
+    """What is said beside a field; of one left empty only that, not that nothing is no amount."""
+    found = [str(text) for text in problems.get(one.name, [])]
+    if found and not str(data.get(one.name) or "").strip():
+        return ["Choose one." if one.kind == "choice" else "Fill this in."]
+    return found
+
+
 def _filled(page: StepPage, data: Mapping[str, Any], problems: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             "field": one,
             "value": one.initial if data.get(one.name) is None else data.get(one.name),
-            "problems": [str(text) for text in problems.get(one.name, [])],
+            "problems": _problems(one, data, problems),
         }
         for one in page.fields
     ]

@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
 from django.contrib.auth.models import Group
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from unfold.admin import ModelAdmin
@@ -15,8 +16,9 @@ from unfold.contrib.filters.admin import BooleanRadioFilter, RangeDateTimeFilter
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from .models import SYSTEM_USERNAME, AuditEntry, User
-from .screens import Cell, Detail, ReadOnlyAdmin, Table, moment, moment_column, text_column
+from .screens import NONE, Cell, Detail, ReadOnlyAdmin, Table, moment, moment_column, text_column
 
+admin.site.empty_value_display = NONE
 RIGHTS = ("is_superuser", "groups", "user_permissions")
 
 for technical in (AccessAttempt, AccessFailureLog, AccessLog, BlacklistedToken, OutstandingToken, Group):
@@ -31,9 +33,25 @@ class UserAdmin(BaseUserAdmin, ModelAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    list_display = ("username", "first_name", "last_name", "email", "is_active", "is_staff", "is_superuser")
-    list_filter = (("is_active", BooleanRadioFilter), ("is_superuser", BooleanRadioFilter))
+    list_display = ("username", "full_name", "roles", "email", "is_active", "is_superuser", "last_seen")
+    list_filter = (("is_active", BooleanRadioFilter), "groups", ("is_superuser", BooleanRadioFilter))
     list_filter_submit = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        found: QuerySet[User] = super().get_queryset(request).prefetch_related("groups")
+        return found
+
+    @admin.display(description="Name", ordering="last_name")
+    def full_name(self, person: User) -> str:
+        return person.get_full_name() or NONE
+
+    @admin.display(description="Role")
+    def roles(self, person: User) -> str:
+        return ", ".join(group.name for group in person.groups.all()) or NONE
+
+    @admin.display(description="Last log-in", ordering="last_login")
+    def last_seen(self, person: User) -> str:
+        return moment(person.last_login)
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return False
@@ -58,6 +76,7 @@ class GroupAdmin(BaseGroupAdmin, ModelAdmin):
 class AccessAttemptAdmin(ReadOnlyAdmin):
     """Failed log-ins that count towards a lock. Deleting one unlocks the person before the lock runs out."""
 
+    empty_note = "Nobody failed to log in lately."
     list_display = (
         text_column("username", "User name", ordering="username"),
         text_column("ip_address", "Address"),

@@ -5,12 +5,13 @@ record of the product reads the same: figures first, then facts, then tables in 
 """
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, Generic, TypeVar, cast
 
 from django.contrib.admin import ShowFacets
 from django.contrib.admin.utils import unquote
@@ -31,11 +32,18 @@ from unfold.views import ChangeList
 
 EXACT_COUNT_LIMIT = 10_000
 NONE = "–"
+LONGEST_WORD = 18
+DATE = re.compile(r"[A-Z][a-z]{2} \d{1,2}, \d{4}")
 
 
 def money(value: Decimal | str | None) -> str:
     """1,234.50; a credit is −1,234.50."""
     return NONE if value is None else f"{Decimal(value):,.2f}".replace("-", "\N{MINUS SIGN}")
+
+
+def unbroken(text: str) -> bool:
+    """Whether a text is read as one word: DTR-2026-00094, L-00012, Nov 1, 2026."""
+    return len(text) <= LONGEST_WORD and (" " not in text or DATE.fullmatch(text) is not None)
 
 
 def day(value: date | str | None) -> str:
@@ -71,6 +79,11 @@ class Cell:
     href: str = ""
     look: str = ""
 
+    @property
+    def in_one_line(self) -> bool:
+        """Numbers, references and dates are not broken: a browser would break them at each hyphen and space."""
+        return "money" in self.look or unbroken(self.text)
+
 
 def money_cell(value: Decimal | str | None, href: str = "", look: str = "") -> Cell:
     return Cell(money(value), href, f"money {look}".strip())
@@ -87,10 +100,47 @@ class Table:
     note: str = ""
     footer: Sequence[Cell] = ()
     more: Cell | None = None
+    pages: Sequence[Cell] = ()
 
     @property
     def headed(self) -> bool:
         return any(header.strip("#") for header in self.headers)
+
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True)
+class Part(Generic[Row]):
+    """One page of rows that are all there: what of them is shown, in words, and the ways to the others."""
+
+    rows: Sequence[Row]
+    note: str = ""
+    pages: Sequence[Cell] = ()
+
+
+def part_of(request: HttpRequest, rows: Sequence[Row], *, name: str, size: int) -> Part[Row]:
+    """The page of `rows` that the address asks for as `?name=2`; without a number, or with a wrong one, the first.
+
+    For tables whose rows are wanted whole anyhow, for their sums; long lists are the database's to cut.
+    """
+    last = max(1, -(-len(rows) // size))
+    asked = request.GET.get(name, "")
+    number = min(max(int(asked), 1), last) if asked.isdecimal() and len(asked) < 9 else 1
+    if last == 1:
+        return Part(rows)
+    first = (number - 1) * size
+
+    def to(page: int, text: str) -> Cell:
+        query = request.GET.copy()
+        query[name] = str(page)
+        return Cell(text, f"?{query.urlencode()}")
+
+    shown = rows[first : first + size]
+    pages = [to(number - 1, f"The {size} before")] if number > 1 else []
+    if number < last:
+        pages.append(to(number + 1, f"The next {min(size, len(rows) - first - size):,}"))
+    return Part(shown, f"{first + 1:,} to {first + len(shown):,} of {len(rows):,}.", pages)
 
 
 @dataclass(frozen=True)
@@ -167,6 +217,8 @@ class ListAdmin(ModelAdmin):
     list_max_show_all = 200
     list_filter_submit = True
     list_fullwidth = True
+    # What an empty list says below "None yet": how one of them comes about.
+    empty_note = ""
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return QuietChangeList
@@ -245,6 +297,10 @@ def _follow(record: Any, path: str) -> Any:
     return record
 
 
+def _in_one_line(text: str) -> str:
+    return format_html('<span class="bc-num">{}</span>', text) if unbroken(text) else text
+
+
 def _named(column: Column, path: str) -> Column:
     column.__name__ = path
     return column
@@ -260,7 +316,7 @@ def money_column(path: str, label: str, *, ordering: str | None = None) -> Colum
 
 def day_column(path: str, label: str, *, ordering: str | None = None) -> Column:
     def column(record: Any) -> str:
-        return day(_follow(record, path))
+        return _in_one_line(day(_follow(record, path)))
 
     return _named(display(column, description=label, ordering=ordering), path)
 
@@ -278,7 +334,7 @@ def text_column(path: str, label: str, *, ordering: str | None = None) -> Column
     def column(record: Any) -> str:
         owner = _follow(record, "__".join(parents)) if parents else record
         shown = getattr(owner, f"get_{last}_display", None)
-        return _plain(shown() if shown else getattr(owner, last, None))
+        return _in_one_line(_plain(shown() if shown else getattr(owner, last, None)))
 
     return _named(display(column, description=label, ordering=ordering), path)
 

@@ -66,6 +66,7 @@ def _told(name: str, value: Any) -> str:
 class JobRunAdmin(ReadOnlyAdmin):
     """What runs, what ran, and how it ended."""
 
+    empty_note = "Weekly runs, imports and files that are made in the background stand here."
     list_display = (
         job_name,
         job_subject,

@@ -10,6 +10,7 @@ from .base import FleetAdmin
 
 @admin.register(LeaseCap)
 class LeaseCapAdmin(FleetAdmin):
+    empty_note = "What a lease of a kind may cost at most, from a day on."
     list_display = (
         "lease_type",
         "vehicle_type",

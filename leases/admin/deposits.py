@@ -62,6 +62,7 @@ def status(deposit: Any) -> tuple[str, str]:
 class LeaseDepositAdmin(DepositPages):
     """Deposits of leases. Their standing is the ledger's; each change is a service's."""
 
+    empty_note = "A deposit is agreed on the page of its lease."
     list_display = (
         text_column("lease__number", "Lease", ordering="lease__number"),
         text_column("lease__driver__name", "Driver", ordering="lease__driver__name"),

@@ -1,25 +1,43 @@
 """Drivers, medallions, vehicles, and which vehicle is on which medallion."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect
 from unfold.decorators import action
 
+from batconnect.common.screens import admin_url, list_url
 from leases import services
 from leases.models import Driver, Medallion, Vehicle, VehicleAssignment
+from ledger.models import DriverAccount
 
 from .base import FleetAdmin, ServiceForm, ServiceFormView
 
 
 @admin.register(Driver)
 class DriverAdmin(FleetAdmin):
+    """Master data of a driver; the money is on the pages of the driver's accounts, one per lease."""
+
+    actions_detail = ("accounts",)
     list_display = ("tlc_license", "name", "phone", "email", "license_expires_on", "is_active")
     list_filter = ("is_active",)
     search_fields = ("tlc_license", "name", "leases__medallion__number")
     search_help_text = "TLC licence, name or medallion"
+
+    def has_accounts_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return request.user.has_perm("ledger.view_driveraccount")
+
+    @action(description="What is owed", url_path="accounts", permissions=["accounts"])
+    def accounts(self, request: HttpRequest, object_id: int) -> HttpResponseBase:
+        """To the driver's account; with several leases, to the list of them."""
+        found = list(DriverAccount.objects.filter(driver_id=object_id)[:2])
+        driver = get_object_or_404(Driver, pk=object_id)
+        query = urlencode({"q": driver.tlc_license})
+        return redirect(admin_url(found[0]) if len(found) == 1 else list_url(DriverAccount, query))
 
 
 @admin.register(Medallion)

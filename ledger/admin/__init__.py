@@ -23,6 +23,7 @@ from . import (
     postings,
     reports,
     statements,
+    trends,
     weekly_runs,
 )
 
@@ -49,5 +50,6 @@ __all__ = [
     "postings",
     "reports",
     "statements",
+    "trends",
     "weekly_runs",
 ]

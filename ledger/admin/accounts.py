@@ -1,13 +1,21 @@
 """Driver accounts: what one driver owes on one lease, and everything that led there."""
 
-from typing import Any
+from typing import Any, cast
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.db.models import Q
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, path, reverse
 
+from batconnect.cases.pages import start_url
+from batconnect.cases.registry import find_flow
+from batconnect.cases.services.access import may_do
+from batconnect.common.models import User
 from batconnect.common.money import total
 from batconnect.common.screens import (
+    Action,
     Cell,
     Detail,
     Table,
@@ -20,12 +28,22 @@ from batconnect.common.screens import (
 )
 from ledger.models import DTR, CategoryRank, DriverAccount, InterimPayment, LedgerBalance, LedgerPosting
 
+from .driver_statements import statement_view
 from .posting_parts import link
 from .search import AccountSearchAdmin, accounts_matching
 
 LATEST = 50
 REPORT_FIGURES = ("gross_earnings", "net_pay", "open_debits")
 MOST_OPEN = 500
+# What is done for a driver at the desk, from the driver's page; each begins with the driver found already.
+DESK = (
+    ("INTPAY", "Take a payment"),
+    ("MISCEXP", "Charge an expense"),
+    ("RPR", "Enter a repair"),
+    ("DLN", "Lend"),
+    ("ADJ", "Adjust"),
+    ("WOFF", "Write off"),
+)
 
 
 @admin.register(DriverAccount)
@@ -42,6 +60,17 @@ class DriverAccountAdmin(AccountSearchAdmin):
     )
     search_help_text = "Driver's name or licence, lease number, or medallion"
     ordering = ("driver__name", "pk")
+
+    def get_urls(self) -> list[URLPattern]:
+        def statement(request: HttpRequest, account_id: int) -> HttpResponseBase:
+            return statement_view(self, request, account_id)
+
+        page = path(
+            "<int:account_id>/statement/",
+            self.admin_site.admin_view(statement),
+            name="ledger_driveraccount_statement",
+        )
+        return [page, *super().get_urls()]
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("driver", "lease__medallion", "lease__vehicle")
@@ -72,6 +101,10 @@ class DriverAccountAdmin(AccountSearchAdmin):
                 ("Medallion", Cell(lease.medallion.number, link(lease.medallion))),
                 ("Vehicle", Cell(str(lease.vehicle), link(lease.vehicle))),
             ],
+            actions=[
+                *_desk(request, record),
+                Action("Statement", reverse("admin:ledger_driveraccount_statement", args=[record.pk])),
+            ],
             tables=[
                 _open_charges(debits),
                 *_open_credits(credits),
@@ -80,6 +113,16 @@ class DriverAccountAdmin(AccountSearchAdmin):
                 _payments(record),
             ],
         )
+
+
+def _desk(request: HttpRequest, account: DriverAccount) -> list[Action]:
+    found = urlencode({"q": account.driver.tlc_license})
+    actions = []
+    for prefix, label in DESK:
+        flow = find_flow(prefix)
+        if flow and may_do(cast(User, request.user), flow.steps[0]):
+            actions.append(Action(label, f"{start_url(prefix)}?{found}", "default" if actions else "primary"))
+    return actions
 
 
 def _open_charges(items: list[LedgerBalance]) -> Table:

@@ -113,6 +113,7 @@ def debits(run: JournalRun) -> str:
 class JournalRunAdmin(StartPages, ReadOnlyAdmin):
     """Every bulk run, the newest first."""
 
+    empty_note = "New bulk run journalises a month or a file; it is tried before anything is posted."
     list_display = (
         run_number,
         run_subject,

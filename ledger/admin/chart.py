@@ -179,12 +179,7 @@ class AccountAdmin(ReadOnlyAdmin):
                     ],
                     empty="None.",
                 ),
-                Table(
-                    "Used by",
-                    ["Template or override"],
-                    [[Cell(name)] for name in chart_accounts.users_of(record, on=_today())],
-                    empty="No template in force, and no override.",
-                ),
+                _users(record),
                 _history(record),
                 audit_table(f"account:{record.code}"),
             ],
@@ -295,6 +290,20 @@ def _values(account: Account) -> dict[str, Any]:
     values = {name: getattr(account, name) for name in names}
     limit = account.overdraft_limit
     return {**values, "overdraft_limit": None if limit is None else f"{limit.normalize():f}"}
+
+
+def _users(account: Account) -> Table:
+    """The templates and overrides that book on an account, each with its page."""
+    templates, overrides = chart_accounts.named_by(account, on=_today())
+    return Table(
+        "Used by",
+        ["Template or override", ""],
+        [
+            *([Cell(str(each), admin_url(each)), Cell(each.description, look="muted")] for each in templates),
+            *([Cell(f"Override of {each.product}", admin_url(each)), Cell("")] for each in overrides),
+        ],
+        empty="No template in force, and no override.",
+    )
 
 
 def _history(account: Account) -> Table:

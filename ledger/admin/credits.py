@@ -34,6 +34,7 @@ TONES = {"ADJUSTMENT": "info", "WRITE_OFF": "danger", "REFUND": "warning"}
 class CreditDecisionAdmin(AccountSearchAdmin):
     """What was granted, written off and paid back."""
 
+    empty_note = "Adjustments, write-offs and refunds are cases of the desk: begin one from the menu."
     list_display = (
         text_column("number", "Number", ordering="number"),
         day_column("decided_on", "Decided", ordering="decided_on"),

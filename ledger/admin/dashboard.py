@@ -11,9 +11,11 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
+from batconnect.admin_site import tasks
 from batconnect.cases.models import Case
+from batconnect.cases.pages import INPUT_CLASSES
 from batconnect.cases.services.access import visible_cases
-from batconnect.common.home import Tile, tables_for, tiles_for
+from batconnect.common.home import Tile, tables_for, tiles_for, trends_for
 from batconnect.common.money import ZERO
 from batconnect.common.screens import Cell, Detail, Table, admin_url, list_url, moment, money_cell
 from batconnect.jobs.models import JobRun
@@ -31,24 +33,30 @@ RECENT = timedelta(days=7)
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Fill the home page for this user; what they may not see is not asked for."""
     can = request.user.has_perm
-    week = (
-        WeeklyRun.objects.filter(status=WeeklyRun.Status.CLOSED).first()
-        if can("ledger.view_weeklyrun")
-        else None
-    )
+    sees_weeks = can("ledger.view_weeklyrun")
+    week = WeeklyRun.objects.filter(status=WeeklyRun.Status.CLOSED).first() if sees_weeks else None
     tables = []
     if can("ledger.view_driveraccount"):
         tables.append(_largest_debts())
     tables += tables_for(request.user)  # type: ignore[arg-type]
     if can("jobs.view_jobrun"):
         tables.append(_last_jobs())
+    attention = [*_attention(request.user), *tiles_for(request.user)]  # type: ignore[arg-type]
     context |= {
         "title": "Home",
+        "find_url": list_url(DriverAccount) if can("ledger.view_driveraccount") else "",
+        "input_classes": INPUT_CLASSES,
+        # Whoever closes weeks has the whole menu for a desk; whoever stands at one begins with these.
+        "tasks": [] if sees_weeks else tasks(request),
+        "may_see_week": sees_weeks,
         "week": week,
         "week_figures": _week_figures(week),
         "week_url": admin_url(week) if week else "",
+        "trends": trends_for(request.user),  # type: ignore[arg-type]
         "receivables": _receivables(can) if can("ledger.view_ledgerbalance") else [],
-        "attention": [*_attention(request.user), *tiles_for(request.user)],  # type: ignore[arg-type]
+        "attention": attention,
+        "waiting": [tile for tile in attention if tile.count],
+        "quiet": [tile for tile in attention if not tile.count],
         "run_url": reverse("admin:ledger_weeklyrun_run") if can("ledger.run_week") else "",
         "detail": Detail(title="", tables=tables),
     }

@@ -118,6 +118,7 @@ def difference(close: DrawerClose) -> Any:
 class DrawerCloseAdmin(ReadOnlyAdmin):
     """Drawers that were closed: what should have been in them, what was, and where it went."""
 
+    empty_note = "A drawer is counted and closed under Today's drawer."
     list_display = (
         text_column("number", "Close", ordering="number"),
         day_column("day", "Day", ordering="day"),
@@ -193,6 +194,7 @@ class DrawerCloseAdmin(ReadOnlyAdmin):
             detail=_held_detail(request, cashier, held, on),
             form=None if closed or held.is_untouched else form,
             refused=_why_not(cashier, held, on),
+            untouched=not closed and held.is_untouched,
             checks=checks,
             below=[_movement_table("What went in and out", movements_since(held), held.kept)],
         )

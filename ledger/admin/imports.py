@@ -89,6 +89,7 @@ class UploadForm(forms.Form):
 class ImportBatchAdmin(ReadOnlyAdmin):
     """Every file that was loaded, and what became of its rows."""
 
+    empty_note = "A file of trips is loaded under Import trips."
     list_display = (
         text_column("file_name", "File", ordering="file_name"),
         moment_column("created_at", "Loaded", ordering="id"),
@@ -215,6 +216,7 @@ def _told(result: TripImport) -> str:
 class SourceTransactionAdmin(AccountSearchAdmin):
     """Trips, and rows of other packs, as they were loaded."""
 
+    empty_note = "They come with a file under Import trips."
     list_select_related = ("driver", "medallion")
     list_display = (
         text_column("source_rowid", "Row id"),

@@ -11,7 +11,6 @@ from batconnect.common.screens import (
     Action,
     Cell,
     Detail,
-    Table,
     admin_url,
     day,
     day_column,
@@ -77,7 +76,7 @@ class LedgerBalanceAdmin(AccountSearchAdmin):
                 ("Still open", money_cell(record.balance)),
             ],
             facts=[
-                ("Posting", Cell(str(record.posting), admin_url(record.posting))),
+                ("Posting", Cell(posting_parts.named(record.posting), admin_url(record.posting))),
                 ("Driver", Cell(str(record.account.driver), admin_url(record.account))),
                 ("Due on", Cell(day(record.due_on))),
                 ("Last allocated on", Cell(day(record.last_allocated_on))),
@@ -106,8 +105,8 @@ class LedgerAllocationAdmin(AccountSearchAdmin):
 
     def detail(self, request: HttpRequest, record: LedgerAllocation) -> Detail:
         facts = [
-            ("Credit", Cell(str(record.credit), admin_url(record.credit))),
-            ("Put to", Cell(str(record.debit), admin_url(record.debit))),
+            ("Credit", Cell(posting_parts.named(record.credit), admin_url(record.credit))),
+            ("Put to", Cell(posting_parts.named(record.debit), admin_url(record.debit))),
             ("On", Cell(day(record.effective_on))),
             ("Account", Cell(str(record.account.driver), admin_url(record.account))),
             ("Recorded", Cell(f"{moment(record.created_at)} by {record.created_by}")),
@@ -128,6 +127,7 @@ class LedgerAllocationAdmin(AccountSearchAdmin):
 class InterimPaymentAdmin(AccountSearchAdmin):
     """Payments at the desk, by receipt."""
 
+    empty_note = "A driver's payment is taken under Take a payment."
     list_display = (
         text_column("number", "Receipt", ordering="number"),
         day_column("received_on", "Received", ordering="received_on"),
@@ -170,14 +170,10 @@ class InterimPaymentAdmin(AccountSearchAdmin):
                 ("Recorded", Cell(f"{moment(record.created_at)} by {record.created_by}")),
             ],
             tables=[
-                Table(
+                posting_parts.receipt_table(
+                    record,
                     "As the receipt says",
-                    ["Category", "Reference", "#Amount"],
-                    [
-                        [Cell(part["category"]), Cell(part["reference_id"]), money_cell(part["amount"])]
-                        for part in record.allocations
-                    ],
-                    empty="Put to nothing when it was taken: it stayed an open credit.",
+                    "Put to nothing when it was taken: it stayed an open credit.",
                 ),
                 *posting_parts.allocation_tables(record.posting),
             ],

@@ -78,6 +78,7 @@ def total(journal: ManualJournal) -> str:
 class ManualJournalAdmin(ReadOnlyAdmin):
     """Journals that people wrote. They become entries when somebody else approves them."""
 
+    empty_note = "One accountant writes a journal, another approves it."
     list_display = (
         text_column("number", "Number", ordering="number"),
         day_column("je_date", "Accounted on", ordering="je_date"),

@@ -70,6 +70,7 @@ class DismissForm(forms.Form):
 class ParkedRowAdmin(ReadOnlyAdmin):
     """What waits for a person comes first when the list is opened from the menu or from home."""
 
+    empty_note = "Every row that was loaded added up."
     list_display = (
         text_column("source_rowid", "Row id"),
         text_column("row_number", "Row", ordering="row_number"),

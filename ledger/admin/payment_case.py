@@ -23,6 +23,8 @@ from ledger.selectors.account_items import accounts_starting, open_charges, open
 from ledger.services import payments
 from ledger.services.errors import UnknownAccount
 
+from .posting_parts import receipt_table
+
 STYLESHEET = Path(settings.BASE_DIR) / "templates" / "cases" / "receipt.css"
 ITEM = "item:"
 
@@ -147,21 +149,7 @@ class PaymentScreen(StepScreen):
                 ("Paid by", Cell(f"{payment.get_method_display()} {payment.method_reference}".strip())),
                 ("Received", Cell(f"{moment(payment.created_at)} by {payment.created_by}")),
             ],
-            tables=[
-                Table(
-                    "Put to",
-                    ["Category", "Reference", "#Amount"],
-                    [
-                        [
-                            Cell(str(Category(row["category"]).label)),
-                            Cell(row["reference_id"]),
-                            money_cell(row["amount"]),
-                        ]
-                        for row in payment.allocations
-                    ],
-                    empty="No item: all of it stays as the driver's credit.",
-                )
-            ],
+            tables=[receipt_table(payment, "Put to", "No item: all of it stays as the driver's credit.")],
             actions=actions,
         )
 

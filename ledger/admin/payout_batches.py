@@ -23,6 +23,7 @@ from batconnect.common.screens import (
     moment_column,
     money_cell,
     money_column,
+    part_of,
     text_column,
 )
 from ledger.models import PayoutBatch, PayoutItem
@@ -71,6 +72,7 @@ FORMS: dict[str, type[forms.Form]] = {
 class PayoutBatchAdmin(PayDesk):
     """Transfers that go to the bank in one file."""
 
+    empty_note = "A batch is prepared from Pay drivers."
     list_display = (
         text_column("number", "Batch", ordering="number"),
         label_column("state", "State", parts.BATCH_TONES),
@@ -120,7 +122,7 @@ class PayoutBatchAdmin(PayDesk):
                 ),
             ],
             facts=_facts(record),
-            tables=[_items_table(items), audit_table(f"payout_batch:{record.number}")],
+            tables=[_items_table(request, items), audit_table(f"payout_batch:{record.number}")],
             actions=[
                 Action(label, reverse(f"admin:ledger_payoutbatch_{name}", args=[record.pk]), look=look)
                 for name, (label, permission, states, look) in STEPS.items()
@@ -159,7 +161,7 @@ class PayoutBatchAdmin(PayDesk):
                     ("Together", money_cell(sum(item.amount for item in alive))),
                 ],
                 facts=_facts(batch),
-                tables=[_items_table(alive)] if step in ("approve", "takeout") else [],
+                tables=[_items_table(request, alive)] if step in ("approve", "takeout") else [],
             ),
             label=label.rstrip("…"),
             effect=effect,
@@ -224,7 +226,8 @@ def _items(batch: PayoutBatch) -> Any:
     )  # fmt: skip
 
 
-def _items_table(items: list[Any]) -> Table:
+def _items_table(request: HttpRequest, items: list[Any]) -> Table:
+    part = part_of(request, items, name="page", size=parts.MOST_ROWS)
     return Table(
         f"Payments ({len(items):,})",
         ["DTR", "Driver", "Account", "Trace", "State", "#Amount"],
@@ -237,9 +240,10 @@ def _items_table(items: list[Any]) -> Table:
                 Cell(item.get_state_display(), look=ITEM_TONES[item.state]),
                 money_cell(item.amount),
             ]
-            for item in items[: parts.MOST_ROWS]
+            for item in part.rows
         ],
-        note=f"The first {parts.MOST_ROWS} of {len(items):,}." if len(items) > parts.MOST_ROWS else "",
+        note=part.note,
+        pages=part.pages,
         empty="Nothing is in it.",
     )
 

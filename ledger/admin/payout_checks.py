@@ -70,6 +70,7 @@ class StaleFilter(RadioFilter):
 class PayoutCheckAdmin(ReadOnlyAdmin):
     """The register of checks, without gaps."""
 
+    empty_note = "Enter the bank's checks as a checkbook first; checks are issued from Pay drivers."
     list_display = (
         text_column("number", "Check", ordering="number"),
         day_column("issued_on", "Issued", ordering="issued_on"),

@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from unfold.widgets import UnfoldAdminSelectWidget
 
+from batconnect.cases.pages import INPUT_CLASSES
 from batconnect.common.money import total
 from batconnect.common.screens import (
     Action,
@@ -67,9 +68,17 @@ class PayDesk(ReadOnlyAdmin):
         free = {method: _free(lines, method) for method in PayoutMethod.values}
         held = [line for line in lines if line.held]
         query = f"?week={week}" if week else ""
+        term = request.GET.get("q", "")[:80].strip()
+
+        def table(title: str, rows: list[PayLine], name: str, empty: str, why: bool = False) -> Table:
+            found = [line for line in rows if _matches(line, term)] if term else rows
+            nothing = f"Nothing here matches “{term}”." if term and rows else empty
+            return parts.lines_table(request, title, found, name=name, empty=nothing, why=why)
+
+        which = f"Week of {day(week)}" if week else "Every week with something to pay"
         detail = Detail(
             title="Pay drivers",
-            subtitle=f"Week of {day(week)}" if week else "Every week with something to pay",
+            subtitle=f"{which}. The figures are of all, the tables of what matches." if term else which,
             figures=[
                 ("To pay by ACH", money_cell(_sum(free["ACH"]))),
                 ("By check", money_cell(_sum(free["CHECK"]))),
@@ -78,11 +87,13 @@ class PayDesk(ReadOnlyAdmin):
             ],
             tables=[
                 _weeks(week),
-                parts.lines_table("Held back", held, empty="Nothing is held back.", why=True),
-                parts.lines_table("By ACH", free["ACH"], empty="Nothing is to be paid by ACH."),
-                parts.lines_table("By check", free["CHECK"], empty="Nothing is to be paid by check."),
-                parts.lines_table("In cash at the desk", free["CASH"], empty="Nobody is to be paid in cash."),
+                table("Held back", held, "held", "Nothing is held back.", why=True),
+                table("By ACH", free["ACH"], "ach", "Nothing is to be paid by ACH."),
+                table("By check", free["CHECK"], "check", "Nothing is to be paid by check."),
+                table("In cash at the desk", free["CASH"], "cash", "Nobody is to be paid in cash."),
             ],
+            partials=["admin/ledger/includes/pay_search.html"] if lines else [],
+            context={"q": term, "week": week, "input_classes": INPUT_CLASSES},
             actions=_starts(request, free, query),
         )
         return self.render(request, "admin/record.html", title="Pay drivers", detail=detail)
@@ -129,7 +140,7 @@ class PayDesk(ReadOnlyAdmin):
             subtitle=f"Week of {day(week)}" if week else "All weeks",
             figures=[("Payments", Cell(f"{len(lines):,}")), ("Together", money_cell(_sum(lines)))],
             facts=[("Booked", Cell(booked))],
-            tables=[parts.lines_table("Who is paid", lines, empty="Nobody.")],
+            tables=[parts.lines_table(request, "Who is paid", lines, name="page", empty="Nobody.")],
         )
         return parts.ask(
             self,
@@ -254,6 +265,12 @@ def _week(request: HttpRequest) -> date | None:
         return sunday_of(date.fromisoformat(request.GET.get("week", "")))
     except (ValueError, OverflowError):
         return None
+
+
+def _matches(line: PayLine, term: str) -> bool:
+    """Whether all that was typed is in the line: DTR, driver's name and licence, lease."""
+    text = f"{line.number} {line.driver_name} {line.tlc_license} {line.lease_number}".casefold()
+    return all(word in text for word in term.casefold().split())
 
 
 def _free(lines: list[PayLine], method: str) -> list[PayLine]:

@@ -82,6 +82,7 @@ class DecideForm(parts.Step):
 class PayoutInstructionAdmin(ReadOnlyAdmin):
     """How each driver is paid, now and before."""
 
+    empty_note = "How a driver is paid is entered here and approved by somebody else."
     list_display = (
         text_column("driver__name", "Driver", ordering="driver__name"),
         text_column("driver__tlc_license", "TLC licence"),

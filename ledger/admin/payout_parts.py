@@ -1,7 +1,7 @@
 """What the screens of paying drivers share: a page that shows an effect, asks, and does it once."""
 
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 
@@ -15,7 +15,7 @@ from unfold.widgets import UnfoldAdminSingleDateWidget, UnfoldAdminTextareaWidge
 from batconnect.common.errors import BatConnectError
 from batconnect.common.idempotency import Answer, run_once
 from batconnect.common.money import total
-from batconnect.common.screens import Cell, Detail, ReadOnlyAdmin, Table, admin_url, day, money_cell
+from batconnect.common.screens import Cell, Detail, ReadOnlyAdmin, Table, admin_url, day, money_cell, part_of
 from batconnect.common.transactions import money_transaction
 from batconnect.common.weeks import local_date
 from ledger.models import DTR
@@ -124,10 +124,11 @@ def dtr_cell(dtr_id: int, number: str) -> Cell:
     return Cell(number, admin_url(DTR, dtr_id))
 
 
-def lines_table(title: str, lines: Iterable[PayLine], *, empty: str, why: bool = False) -> Table:
-    """Unpaid DTRs, at most 200 of them; `why` shows what holds each back in the place of its account."""
-    lines = list(lines)
-    cut = f"The first {MOST_ROWS} of {len(lines):,}." if len(lines) > MOST_ROWS else ""
+def lines_table(
+    request: HttpRequest, title: str, lines: Sequence[PayLine], *, name: str, empty: str, why: bool = False
+) -> Table:
+    """Unpaid DTRs, 200 to a page (`?name=2`), with the sum of all; `why` shows what holds each back."""
+    part = part_of(request, lines, name=name, size=MOST_ROWS)
     return Table(
         f"{title} ({len(lines):,})" if lines else title,
         ["DTR", "Week", "Driver", "Lease", "Held back because" if why else "Paid to", "#Net pay"],
@@ -140,10 +141,11 @@ def lines_table(title: str, lines: Iterable[PayLine], *, empty: str, why: bool =
                 Cell(_because(line), look="long") if why else Cell(line.account or line.method.capitalize()),
                 money_cell(line.amount),
             ]
-            for line in lines[:MOST_ROWS]
+            for line in part.rows
         ],
         empty=empty,
-        note=cut,
+        note=part.note,
+        pages=part.pages,
         footer=[*[Cell("Together")], *[Cell("")] * 4, money_cell(total(line.amount for line in lines))]
         if lines
         else (),

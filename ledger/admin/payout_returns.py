@@ -78,6 +78,7 @@ class SingleForm(parts.DayStep):
 class PayoutReturnAdmin(ReadOnlyAdmin):
     """Transfers that came back, and notifications of change."""
 
+    empty_note = "What the bank sends back is taken in by its file."
     list_display = (
         moment_column("created_at", "Taken in", ordering="id"),
         text_column("kind", "Kind"),

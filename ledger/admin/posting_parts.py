@@ -8,7 +8,14 @@ from django.db.models import Model, Q
 from batconnect.common.models import AuditEntry
 from batconnect.common.money import ZERO, total
 from batconnect.common.screens import Cell, Table, admin_url, day, list_url, moment, money_cell
-from ledger.models import Category, LedgerAllocation, LedgerPosting, SourceTransaction, TripTotal
+from ledger.models import (
+    Category,
+    InterimPayment,
+    LedgerAllocation,
+    LedgerPosting,
+    SourceTransaction,
+    TripTotal,
+)
 
 MOST_ROWS = 200
 TRIP_ROWS = 50
@@ -28,6 +35,35 @@ TAX_COLUMNS = {
 def link(target: Model) -> str:
     """The record's page, where the admin has one."""
     return admin_url(target) if admin.site.is_registered(type(target)) else ""
+
+
+def named(posting: LedgerPosting) -> str:
+    """Lease L-00012/2026-11-01: as people call it."""
+    return f"{posting.get_category_display()} {posting.reference_id}"
+
+
+def receipt_table(payment: InterimPayment, title: str, empty: str) -> Table:
+    """What a payment at the desk was put to when it was taken, as its receipt says, each with its posting."""
+    kept = payment.allocations
+    found = LedgerPosting.objects.filter(
+        category__in={part["category"] for part in kept},
+        reference_id__in=[part["reference_id"] for part in kept],
+        reversal_for=None,
+    )
+    pages = {(posting.category, posting.reference_id): admin_url(posting) for posting in found}
+    return Table(
+        title,
+        ["Category", "Reference", "#Amount"],
+        [
+            [
+                Cell(str(Category(part["category"]).label)),
+                Cell(part["reference_id"], pages.get((part["category"], part["reference_id"]), "")),
+                money_cell(part["amount"]),
+            ]
+            for part in kept
+        ],
+        empty=empty,
+    )
 
 
 def allocations_of(posting: LedgerPosting) -> Iterable[LedgerAllocation]:

@@ -138,7 +138,7 @@ class LedgerPostingAdmin(AccountSearchAdmin):
                 *posting_parts.origin_tables(record),
                 posting_parts.audit_table(
                     f"posting:{record.pk}",
-                    empty="It is not named singly: what a run posts is recorded with the run.",
+                    empty="Nothing by itself: what a run or a case posts is in the trail of that run or case.",
                 ),
             ],
             actions=actions,

@@ -49,6 +49,7 @@ KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
 class BalanceSnapshotAdmin(ReadOnlyAdmin):
     """What every account came to by the end of each closed month."""
 
+    empty_note = "They are kept when a month is closed."
     list_display = (
         text_column("account__code", "Account", ordering="account__code"),
         text_column("account__name", "Name"),

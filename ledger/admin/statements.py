@@ -77,6 +77,7 @@ class ReturnForm(forms.Form):
 class DTRAdmin(AccountSearchAdmin):
     """Driver transaction reports, one per lease and week."""
 
+    empty_note = "Each lease gets one when its week is run."
     list_select_related = ("driver", "lease")
     list_display = (
         text_column("number", "Number", ordering="number"),
@@ -257,11 +258,16 @@ def _badges(dtr: DTR, refused: BatConnectError | None = None) -> list[tuple[str,
 
 def _actions(request: HttpRequest, dtr: DTR, refused: BatConnectError | None) -> list[Action]:
     actions = [Action("PDF", reverse("admin:ledger_dtr_pdf", args=[dtr.pk]))]
+    if dtr.net_pay != 0:
+        actions += _payment_actions(request, dtr)
     if refused is None and request.user.has_perm("ledger.reverse_settlement"):
         undo = reverse("admin:ledger_dtr_reverse", args=[dtr.pk])
         actions.append(Action("Reverse settlement…", undo, look="danger"))
-    if dtr.net_pay == 0:
-        return actions
+    return actions
+
+
+def _payment_actions(request: HttpRequest, dtr: DTR) -> list[Action]:
+    actions: list[Action] = []
     may_record = request.user.has_perm("ledger.pay_dtr")
     if dtr.status == DTR.Status.PAID:
         actions += payout_desk.receipt_actions(request, dtr)

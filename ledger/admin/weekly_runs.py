@@ -80,6 +80,7 @@ class FirstWeekForm(forms.Form):
 class WeeklyRunAdmin(ReadOnlyAdmin):
     """The weeks that were run."""
 
+    empty_note = "Import the week's trips, then run it under Weekly run."
     list_display = (
         day_column("week", "Week", ordering="week"),
         label_column("status", "Status", RUN_TONES),

@@ -116,7 +116,16 @@ def has_entries(account: Account) -> bool:
 
 
 def users_of(account: Account, *, on: date) -> list[str]:
-    """The templates in force (or to come) and the overrides that name an account."""
+    """The templates in force (or to come) and the overrides that name an account, in words."""
+    templates, overrides = named_by(account, on=on)
+    return [
+        *(f"template {template}" for template in templates),
+        *(f"the override of {row.product}" for row in overrides),
+    ]
+
+
+def named_by(account: Account, *, on: date) -> tuple[list[JournalTemplate], list[ProductAccountMap]]:
+    """What `users_of` tells, as records: templates by name, overrides."""
     standing = Q(template__status=JournalTemplate.Status.ACTIVE) & (
         Q(template__effective_to__isnull=True) | Q(template__effective_to__gte=on)
     )
@@ -126,9 +135,8 @@ def users_of(account: Account, *, on: date) -> list[str]:
         status=JournalTemplate.Status.ACTIVE,
         control__adjust_account=account,
     )
-    names = {str(line.template) for line in lines} | {str(template) for template in adjusting}
-    rows = ProductAccountMap.objects.filter(to_account=account)
-    return [f"template {name}" for name in sorted(names)] + [f"the override of {row.product}" for row in rows]
+    templates = {line.template for line in lines} | set(adjusting)
+    return sorted(templates, key=str), list(ProductAccountMap.objects.filter(to_account=account))
 
 
 def _check_parent(account: Account) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 
 from batconnect.exports import STRONG, Column, ExporterFactory, Kind, Table
 
-from ..models import Account, Category, Origin
+from ..models import Account, Category, LedgerPosting, Origin
 from ..selectors import aging
 from ..selectors.account_statements import StatementLine, count_lines, stream_statement
+from ..selectors.driver_statements import DriverStatement
 from ..selectors.summaries import Summary
 from ..selectors.trial_balance import BalanceSheet, ProfitAndLoss, Section, TrialBalance
 
@@ -48,6 +49,15 @@ _LINES = [
     Column("debit", "Debit", Kind.MONEY, 14),
     Column("credit", "Credit", Kind.MONEY, 14),
     Column("balance", "Balance", Kind.MONEY, 15),
+]
+_DRIVER_LINES = [
+    Column("on", "Date", Kind.DATE, 10),
+    Column("what", "What", width=22),
+    Column("reference", "Reference", width=28),
+    Column("description", "Description", width=34),
+    Column("charge", "Charge", Kind.MONEY, 14),
+    Column("credit", "Credit", Kind.MONEY, 14),
+    Column("balance", "Owed after it", Kind.MONEY, 15),
 ]
 _SUMMARY = [
     Column("count", "Postings", Kind.INTEGER, 9),
@@ -157,6 +167,39 @@ def aging_table(report: aging.Aging) -> Table:
         "Days past due; the balance is what is owed less what is in hand.",
     ]
     return Table("Receivables aging", columns, [*report.rows, total], notes)
+
+
+def driver_statement_table(found: DriverStatement) -> Table:
+    """A driver account from day to day, as it is handed over: a line for the beginning, one per posting, the end."""
+    account = found.account
+    rows = [
+        {
+            "on": row.posting.effective_on,
+            "what": posting_words(row.posting),
+            "reference": row.posting.reference_id,
+            "description": row.posting.description or row.posting.reason,
+            "charge": row.posting.amount if row.posting.amount > 0 else None,
+            "credit": -row.posting.amount if row.posting.amount < 0 else None,
+            "balance": row.balance,
+        }
+        for row in found.rows
+    ]
+    edge = {"reference": "", "description": "", "charge": None, "credit": None, STRONG: True}
+    begin = {**edge, "on": found.start, "what": "At the beginning", "balance": found.opening}
+    sums = {"charge": found.charged, "credit": found.credited, "balance": found.closing}
+    end = {**edge, "on": found.end, "what": "At the end", **sums}
+    notes = [
+        f"{account.driver.name}, TLC licence {account.driver.tlc_license}, lease {account.lease.number}",
+        f"{found.start.isoformat()} to {found.end.isoformat()}",
+        "The balance is what the driver owes; below zero it is owed to the driver.",
+    ]
+    return Table("Driver statement", _DRIVER_LINES, [begin, *rows, end], notes)
+
+
+def posting_words(posting: LedgerPosting) -> str:
+    """In a word or two, what a posting is: its category, and whether it takes another back."""
+    category = str(Category(posting.category).label)
+    return f"{category} (reversal)" if posting.reversal_for_id else category
 
 
 def file_name(title: str, *parts: Any) -> str:

@@ -100,6 +100,7 @@ def _whose(item: AgencyItem) -> str:
 class AgencyItemAdmin(ReadOnlyAdmin):
     """What waits for a person is one click away, by state; several may be accepted at once."""
 
+    empty_note = "Tolls and tickets come with the agencies' files, or one by one at the desk."
     list_display = (
         text_column("number", "Number"),
         text_column("kind", "Kind"),

@@ -65,6 +65,7 @@ class UploadForm(forms.Form):
 class AgencyFileAdmin(ReadOnlyAdmin):
     """Every file of tolls or tickets that was loaded."""
 
+    empty_note = "A statement of tolls or tickets is loaded under Import tolls, tickets."
     list_display = (
         text_column("file_name", "File", ordering="file_name"),
         text_column("kind", "Kind"),

@@ -117,6 +117,7 @@ def _age(log: ReconLog) -> str:
 class ExceptionAdmin(ReadOnlyAdmin):
     """The exceptions: rows of the last run of each source that are in no match."""
 
+    empty_note = "Rows that found no partner stand here after a source was reconciled."
     list_display = (
         text_column("key", "Row"),
         text_column("source_name", "Source"),

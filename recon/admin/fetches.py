@@ -90,6 +90,7 @@ def _rows(fetch: CurbFetch) -> str:
 class CurbFetchAdmin(ReadOnlyAdmin):
     """What was fetched from the processor, and how it went."""
 
+    empty_note = "Trips are fetched from the processor every hour once CURB_TRIPS_URL is set."
     list_display = (
         moment_column("started_at", "Fetched", ordering="id"),
         moment_column("window_from", "From"),

@@ -19,8 +19,8 @@ def _exceptions(user: User) -> list[Tile]:
     oldest = waiting.order_by("-age_days").values_list("age_days", flat=True)[: MOST_COUNTED + 1]
     ages = list(oldest)
     note = f"oldest {ages[0]} d" if ages else ""
-    more = "and more, " if len(ages) > MOST_COUNTED else ""
-    return [Tile("Rows to reconcile", min(len(ages), MOST_COUNTED), list_url(ReconLog), more + note)]
+    counted = min(len(ages), MOST_COUNTED)
+    return [Tile("Rows to reconcile", counted, list_url(ReconLog), note, more=len(ages) > MOST_COUNTED)]
 
 
 def _settlements(user: User) -> list[Tile]:

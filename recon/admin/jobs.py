@@ -72,6 +72,7 @@ _variance.short_description = "Difference"  # type: ignore[attr-defined]
 class ReconJobAdmin(ReadOnlyAdmin):
     """What was reconciled, when, and how it ended."""
 
+    empty_note = "Reconcile compares a day of the bank or the processor with the journal."
     list_display = (
         text_column("source__name", "Source", ordering="source__name"),
         day_column("date", "For", ordering="date"),

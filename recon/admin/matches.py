@@ -69,6 +69,7 @@ def _decided_by(match: ReconMatch) -> str:
 class ReconMatchAdmin(ReadOnlyAdmin):
     """What belongs together, and what was said not to."""
 
+    empty_note = "They are made when a source is reconciled."
     list_display = (
         text_column("pk", "Match"),
         text_column("source__name", "Source"),

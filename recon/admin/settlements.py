@@ -77,6 +77,7 @@ def _status(row: Row) -> tuple[str, str]:
 class CurbSettlementAdmin(ReadOnlyAdmin):
     """What the processor settled for each day of trips."""
 
+    empty_note = "They come with the processor's file under Reconcile."
     list_display = (
         text_column("external_row__external_id", "Settlement"),
         day_column("trip_date", "Trips of", ordering="trip_date"),

@@ -213,6 +213,7 @@ def _tenth(score: Decimal) -> str:
 class ReconModelAdmin(ReadOnlyAdmin):
     """Models as they were learned; frozen."""
 
+    empty_note = "A model is learned from what people accepted and rejected, once there is enough of it."
     list_display = (
         text_column("version", "Version"),
         text_column("kind", "Kind"),

@@ -1,4 +1,4 @@
-// Watches running jobs, asks before what cannot be taken back, and stops a second click on a form.
+// Watches running jobs, gives charts the theme's colours, asks before what cannot be taken back, and stops a second click on a form.
 (() => {
   "use strict";
 
@@ -40,6 +40,17 @@
     document.querySelectorAll("[data-job-url]").forEach(watch);
   });
 
+  // Charts take the theme's colours for their text and lines, also when the theme changes: the site redraws them then.
+  const colourCharts = () => {
+    if (!window.Chart) return;
+    const dark = document.documentElement.classList.contains("dark");
+    const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+    window.Chart.defaults.color = colour(dark ? "--color-base-300" : "--color-base-700");
+    window.Chart.defaults.borderColor = colour(dark ? "--color-base-700" : "--color-base-200");
+  };
+  new MutationObserver(colourCharts).observe(document.documentElement, { attributeFilter: ["class"] });
+  document.addEventListener("DOMContentLoaded", colourCharts);
+
   document.addEventListener("submit", (event) => {
     const form = event.target;
     const question = event.submitter && event.submitter.dataset.confirm;
@@ -51,6 +62,20 @@
     if (form.dataset.sent) event.preventDefault();
     form.dataset.sent = "1";
   });
+
+  // Where the keyboard begins on a page of a task: at its first field, at the first that is wrong, or at the task itself,
+  // and not at the menu. The page stays where it is, unless something is wrong further down.
+  const begin = () => {
+    const place = document.querySelector("[data-begin]");
+    if (!place || (document.activeElement && document.activeElement !== document.body)) return;
+    const fields = [...place.querySelectorAll("input, select, textarea")].filter(
+      (field) => field.type !== "hidden" && !field.disabled && field.offsetParent,
+    );
+    const wrong = fields.find((field) => field.getAttribute("aria-invalid") === "true");
+    const first = place.dataset.begin === "field" ? fields[0] : undefined;
+    (wrong || first || place).focus({ preventScroll: !wrong });
+  };
+  document.addEventListener("DOMContentLoaded", begin);
 
   // Back from the next page, the form may be sent again.
   window.addEventListener("pageshow", () => {

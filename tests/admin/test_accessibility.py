@@ -13,6 +13,7 @@ from batconnect.admin_site import MENU
 from batconnect.common.models import User
 from tests.cases.conftest import desk  # noqa: F401  (the site in a browser)
 from tests.cases.desk import Desk
+from tests.ledger.factories import SUNDAY, WEEK, run
 from tests.ledger.lived_in import LivedIn, live_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -30,7 +31,9 @@ OFTEN = (
 
 @pytest.fixture(scope="module")
 def lived(desk: Desk) -> LivedIn:  # noqa: F811
-    return live_in()
+    lived = live_in()
+    run(SUNDAY + WEEK)  # home draws weeks from the second on
+    return lived
 
 
 def faults(page: Page, path: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from batconnect.common.screens import admin_url, list_url
-from ledger.admin import payout_checks
+from ledger.admin import payout_checks, payout_parts
 from ledger.admin.payout_parts import today
 from ledger.models import DTR, DTRPayment, PayoutBatch, PayoutCheck, PayoutInstruction, PayoutReturn
 from ledger.services.payouts import ach_batches, holds
@@ -127,6 +127,21 @@ def test_a_week_is_paid_on_screen_every_button_clicked_twice():
 
 def _on() -> dict[str, str]:
     return {"on": today().isoformat()}
+
+
+def test_the_pay_list_is_searched_and_paged_and_its_figures_are_of_all(monkeypatch: pytest.MonkeyPatch):
+    for dtr in net_pay("300.00", "20.00", "7.00", names=["Ann Lee", "Bo Ray", "Cy Tan"]):
+        paid_by(dtr)
+    client = signed_in()
+    found = shown(client, f"{page('payoutbatch_pay')}?q=bo ray")
+    assert "Bo Ray" in found and "Ann Lee" not in found and "327.00" in found
+    monkeypatch.setattr(payout_parts, "MOST_ROWS", 2)
+    first, second = (shown(client, f"{page('payoutbatch_pay')}?ach={number}") for number in (1, 2))
+    assert "1 to 2 of 3." in first and "Cy Tan" not in first and "327.00" in first
+    assert "Cy Tan" in second and "Bo Ray" not in second and "327.00" in second
+    batch = ach_batches.create_batch(actor=make_user(), on=PAY_DAY)
+    last = shown(client, f"{admin_url(batch)}?page=2")
+    assert "Cy Tan" in last and "Bo Ray" not in last and "327.00" in last
 
 
 def test_an_error_in_bank_details_does_not_write_the_account_again():

@@ -74,6 +74,9 @@ def at_form(seat: Seat, lease: Lease) -> Page:
     # By the whole licence: while the rest of it is typed the list still shows who matched its beginning.
     find(page, lease.driver.tlc_license).filter(has_text=lease.driver.tlc_license).click()
     page.wait_for_url("**/work/")
+    expect(
+        page.get_by_label("Category")
+    ).to_be_focused()  # who works by keyboard does not pass the menu first
     return page
 
 

@@ -1,0 +1,1 @@
+"""How dates look where the framework writes them, language by language."""
