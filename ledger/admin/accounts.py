@@ -6,6 +6,9 @@ from django.contrib import admin
 from django.db.models import Q
 from django.http import HttpRequest
 
+from batconnect.cases.models import CaseDocument
+from batconnect.cases.pages import case_url
+from batconnect.cases.services.access import visible_cases
 from batconnect.common.money import total
 from batconnect.common.screens import (
     Cell,
@@ -14,6 +17,7 @@ from batconnect.common.screens import (
     admin_url,
     day,
     list_url,
+    moment,
     money_cell,
     money_column,
     text_column,
@@ -78,6 +82,7 @@ class DriverAccountAdmin(AccountSearchAdmin):
                 _latest(record),
                 _dtrs(record),
                 _payments(record),
+                *([_documents(request, record)] if request.user.has_perm("cases.view_case") else []),
             ],
         )
 
@@ -181,4 +186,28 @@ def _payments(account: DriverAccount) -> Table:
             for payment in payments
         ],
         empty="None.",
+    )
+
+
+def _documents(request: HttpRequest, account: DriverAccount) -> Table:
+    """Papers put to the cases of this driver and lease that this person may see."""
+    of_lease = Q(case__data__lease_id=account.lease_id) | Q(case__result__lease_id=account.lease_id)
+    documents = (
+        CaseDocument.objects.filter(of_lease, case__in=visible_cases(request.user))  # type: ignore[arg-type]
+        .select_related("case", "uploaded_by")
+        .order_by("-id")
+    )
+    return Table(
+        "Documents",
+        ["Name", "Case", "Attached", "By"],
+        [
+            [
+                Cell(document.name, f"{case_url(document.case, 'number')}document/{document.pk}/"),
+                Cell(f"{document.case.case_no} {document.case.subject}", admin_url(document.case)),
+                Cell(moment(document.uploaded_at)),
+                Cell(str(document.uploaded_by)),
+            ]
+            for document in documents[:LATEST]
+        ],
+        empty="No document is attached to a case of this lease.",
     )
