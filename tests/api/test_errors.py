@@ -137,8 +137,9 @@ def test_a_fault_of_ours_shows_nothing_of_itself(api, settings, monkeypatch):
 def test_a_database_that_is_away_is_told_as_such():
     """503, and not our fault: a client may send the same again."""
     away = {**connections.databases["default"], "HOST": "127.0.0.1", "PORT": "1"}
-    with pytest.raises(OperationalError) as refused:
-        ConnectionHandler({"default": away})["default"].connect()
+    database = ConnectionHandler({"default": away})["default"]
+    with pytest.raises(OperationalError) as refused, database.wrap_database_errors:
+        database.connect()
     for error in (refused.value, InterfaceError("connection already closed")):
         answer = answer_exception(error, {})
         assert (answer.status_code, answer.data["error"]) == (503, "database.unreachable")
