@@ -28,16 +28,6 @@ class DepositStatus(models.TextChoices):
     REFUNDED = "REFUNDED", "Refunded"
 
 
-class PartStatus(models.TextChoices):
-    """Follows the ledger and the release; nobody sets it."""
-
-    SCHEDULED = "SCHEDULED", "Scheduled"
-    POSTED = "POSTED", "Posted"
-    PAID = "PAID", "Paid"
-    VOIDED = "VOIDED", "Voided"
-    CANCELLED = "CANCELLED", "Cancelled"
-
-
 class RefundMethod(models.TextChoices):
     """What leaves the bank. Cash would leave the drawer, which is counted by itself."""
 

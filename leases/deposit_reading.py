@@ -6,9 +6,9 @@ from typing import Any
 from django.db import models
 from django.db.models import Case, Exists, F, Func, OuterRef, QuerySet, Subquery, Value, When
 
-from ledger.models import LedgerBalance, LedgerPosting
+from ledger.models import InstallmentStatus, LedgerBalance, LedgerPosting
 
-from .deposit_models import STANDING, DepositPart, DepositRelease, LeaseDeposit, PartStatus
+from .deposit_models import STANDING, DepositPart, DepositRelease, LeaseDeposit
 
 _PATHS = {
     "status": "status",
@@ -75,12 +75,12 @@ def parts_of(deposit: LeaseDeposit) -> Any:
         )
         .annotate(
             status=Case(
-                When(posting_id__isnull=True, released=True, then=Value(PartStatus.CANCELLED)),
-                When(posting_id__isnull=True, then=Value(PartStatus.SCHEDULED)),
-                When(posting_status=LedgerPosting.Status.VOIDED, then=Value(PartStatus.VOIDED)),
-                When(open_amount=0, then=Value(PartStatus.PAID)),
-                default=Value(PartStatus.POSTED),
-                output_field=models.CharField(choices=PartStatus.choices),
+                When(posting_id__isnull=True, released=True, then=Value(InstallmentStatus.CANCELLED)),
+                When(posting_id__isnull=True, then=Value(InstallmentStatus.SCHEDULED)),
+                When(posting_status=LedgerPosting.Status.VOIDED, then=Value(InstallmentStatus.VOIDED)),
+                When(open_amount=0, then=Value(InstallmentStatus.PAID)),
+                default=Value(InstallmentStatus.POSTED),
+                output_field=models.CharField(choices=InstallmentStatus.choices),
             )
         )
     )

@@ -11,6 +11,8 @@ from .models import Lease, LeaseInstallment
 
 
 class InstallmentStatus(models.TextChoices):
+    """As `ledger.models.InstallmentStatus`, and REPLACED: enums cannot be extended."""
+
     SCHEDULED = "SCHEDULED", "Scheduled"
     POSTED = "POSTED", "Posted"
     PAID = "PAID", "Paid"

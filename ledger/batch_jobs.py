@@ -25,7 +25,7 @@ from ledger.models import JournalRun
 from ledger.selectors.batch_standing import JOB, LIVE
 from ledger.services import batches
 from ledger.services.batch_uploads import find_upload, forget_upload
-from ledger.services.batches.errors import FileRejected, UnknownRun
+from ledger.services.batches.errors import FileRejected, NothingToDo, UnknownRun
 
 BULK_RUN = JOB
 BULK_FILE = "bulk_file"
@@ -149,7 +149,7 @@ def _load_as_job(parameters: dict[str, Any], actor: User, progress: Progress) ->
     noted = (
         JobRun.objects.filter(kind=BULK_FILE, parameters=parameters).values_list("result", flat=True).first()
     )
-    if noted and noted.get("run"):
+    if noted and ("run" in noted or "message" in noted):
         return dict(noted)
     upload = find_upload(parameters["upload"])
     progress("Loading the file")
@@ -165,7 +165,7 @@ def _load_as_job(parameters: dict[str, Any], actor: User, progress: Progress) ->
         _note(parameters, {"import_batch": refused.details["batch"]})
         forget_upload(upload.token)
         raise
-    result = {
+    result: dict[str, Any] = {
         "import_batch": batch.pk,
         "rows": batch.rows,
         "accepted": batch.accepted,
@@ -174,16 +174,20 @@ def _load_as_job(parameters: dict[str, Any], actor: User, progress: Progress) ->
     }
     _note(parameters, result)
     progress("Planning the run")
-    with transaction.atomic():
-        run = batches.plan_run(
-            pack=parameters["pack"],
-            actor=actor,
-            import_batch=batch,
-            dry_run=parameters["dry_run"],
-            accept_valid=parameters["accept_valid"],
-        )
-        _work_on(run, actor)
-        result["run"] = run.pk
+    try:
+        with transaction.atomic():
+            run = batches.plan_run(
+                pack=parameters["pack"],
+                actor=actor,
+                import_batch=batch,
+                dry_run=parameters["dry_run"],
+                accept_valid=parameters["accept_valid"],
+            )
+            _work_on(run, actor)
+            result["run"] = run.pk
+            _note(parameters, result)
+    except NothingToDo as nothing:  # all of it was known, or none of it belongs into the journal
+        result |= {"code": nothing.code, "message": str(nothing)}
         _note(parameters, result)
     forget_upload(upload.token)
     return result

@@ -8,7 +8,7 @@ from django.http import QueryDict
 
 from batconnect.cases.models import Case
 from batconnect.cases.pages import start_url
-from batconnect.cases.screens import FormField, Found, StepPage, StepScreen, whole_number
+from batconnect.cases.screens import FormField, Found, SecondPersonScreen, StepPage, StepScreen, whole_number
 from batconnect.common.models import User
 from batconnect.common.money import total
 from batconnect.common.screens import Action, Cell, Detail, admin_url, day, list_url, money_cell
@@ -125,33 +125,11 @@ class LoanScreen(StepScreen):
         return loan_result(case, actor)
 
 
-class DecisionScreen(StepScreen):
-    confirm_label = "Decide so"
-
-    def read(self, post: QueryDict) -> dict[str, Any]:
-        return {"decision": post.get("decision", ""), "note": post.get("note", "").replace("\r\n", "\n")}
+class DecisionScreen(SecondPersonScreen):
+    approve_label = "Approve and pay out"
 
     def page(self, *, case: Case, data: Mapping[str, Any], actor: User, on: date) -> StepPage | None:
-        return StepPage(
-            detail=_loan_detail(case),
-            fields=[
-                FormField(
-                    "decision",
-                    "Decision",
-                    "choice",
-                    choices=[("", "Choose…"), ("APPROVE", "Approve and pay out"), ("REJECT", "Reject")],
-                ),
-                FormField(
-                    "note",
-                    "Note",
-                    "area",
-                    help="To reject, at least 10 characters.",
-                    required=False,
-                    maximum=str(LONGEST_REASON),
-                ),
-            ],
-            submit_label="Look once more",
-        )
+        return self.decision_page(_loan_detail(case), longest_note=LONGEST_REASON)
 
     def preview(self, *, case: Case, data: Mapping[str, Any], actor: User, on: date) -> Detail:
         detail = _loan_detail(case)

@@ -13,9 +13,10 @@ from rest_framework import serializers
 from batconnect.api.fields import BodyIdField, DateField, PositiveAmountField, TextField
 from batconnect.cases.screens import FormField
 from batconnect.common.models import User
+from ledger.models import InstallmentStatus
 from ledger.services.reasons import LONGEST_REASON
 
-from .models import InstallmentStatus, Kind, State, Status
+from .models import Kind, State, Status
 from .services import decisions, schedules
 from .services.decisions import Change
 from .services.errors import NotVoided

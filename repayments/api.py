@@ -21,10 +21,11 @@ from batconnect.api.views import ApiView, Query, today
 from batconnect.common.idempotency import Answer
 from batconnect.exports import Column, ExporterFactory, Table
 from batconnect.exports.download import as_download
+from ledger.models import InstallmentStatus
 
 from . import reading
 from .acts import Act
-from .models import Because, InstallmentStatus, Kind, Repayment, Status
+from .models import Because, Kind, Repayment, Status
 from .services.plans import find_plan
 
 EXPORTED = {

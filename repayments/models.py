@@ -14,7 +14,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from batconnect.common.protection import NEVER_DELETED
-from ledger.models import LedgerPosting
+from ledger.models import InstallmentStatus, LedgerPosting
 
 if TYPE_CHECKING:
     from django_stubs_ext.db.models.manager import RelatedManager
@@ -46,14 +46,6 @@ class Status(models.TextChoices):
     OPEN = "OPEN", "Open"
     HOLD = "HOLD", "On hold"
     CLOSED = "CLOSED", "Closed"
-    CANCELLED = "CANCELLED", "Cancelled"
-
-
-class InstallmentStatus(models.TextChoices):
-    SCHEDULED = "SCHEDULED", "Scheduled"
-    POSTED = "POSTED", "Posted"
-    PAID = "PAID", "Paid"
-    VOIDED = "VOIDED", "Voided"
     CANCELLED = "CANCELLED", "Cancelled"
 
 

@@ -6,10 +6,10 @@ from decimal import Decimal
 
 from batconnect.common.money import total
 from batconnect.common.screens import Cell, Detail, Table, admin_url, day, money_cell
-from ledger.models import DriverAccount
+from ledger.models import DriverAccount, InstallmentStatus
 
 from .matrix import Planned
-from .models import Because, InstallmentStatus, Kind, RepaymentInstallment, Status
+from .models import Because, Kind, RepaymentInstallment, Status
 from .services.decisions import Change
 from .services.plans import Plan
 

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
@@ -19,6 +19,9 @@ from batconnect.common.errors import BatConnectError
 from batconnect.common.transactions import RETRIED, sqlstate
 
 QUERY_CANCELED = "57014"
+RETRY_AFTER_SECONDS = 5
+# The server is starting, stopping or full; a connection that was not made, or was lost, has no state of its own.
+_GONE = {"", "53300", "57P01", "57P02", "57P03"}
 # By status, where DRF's own exception says too little for a program to act on.
 _CODES = {
     400: "request.invalid",
@@ -51,6 +54,11 @@ class Busy(BatConnectError):
     message = "Someone else was working on the same account; nothing was changed. Please send it again."
 
 
+class DatabaseUnreachable(BatConnectError):
+    code, status = "database.unreachable", 503
+    message = "The database does not answer. Send it again in a moment; with an Idempotency-Key nothing is done twice."
+
+
 def error_body(code: str, message: str, details: Any = None) -> dict[str, Any]:
     return {"error": code, "message": _sayable(message), "details": _plain(details or {})}
 
@@ -60,7 +68,10 @@ def answer_exception(error: Exception, context: Mapping[str, Any]) -> Response |
     error = _understood(error)
     if isinstance(error, BatConnectError):
         set_rollback()
-        return Response(error_body(error.code, str(error), error.details), status=error.status)
+        later = (
+            {"Retry-After": str(RETRY_AFTER_SECONDS)} if error.status == DatabaseUnreachable.status else {}
+        )
+        return Response(error_body(error.code, str(error), error.details), status=error.status, headers=later)
     if not isinstance(error, exceptions.APIException):
         return None
     set_rollback()
@@ -121,6 +132,10 @@ def _understood(error: Exception) -> Exception:
             return TooBroad()
         if sqlstate(error) in RETRIED:
             return Busy()
+    if isinstance(error, OperationalError | InterfaceError):
+        state = sqlstate(error)
+        if state in _GONE or state.startswith("08"):
+            return DatabaseUnreachable()
     return error
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import wraps
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.views.decorators.http import require_safe
@@ -41,7 +41,7 @@ def readyz(request: HttpRequest) -> HttpResponseBase:
     try:
         executor = MigrationExecutor(connection)
         missing = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
-    except DatabaseError:
+    except Error:
         return JsonResponse(error_body("database.unreachable", "The database does not answer."), status=503)
     if missing:
         return JsonResponse(

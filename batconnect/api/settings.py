@@ -92,7 +92,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "DepositStatus": "leases.deposit_models.DepositStatus",
         "DepositRefundMethod": "leases.deposit_models.RefundMethod",
         "RepaymentStatus": "repayments.models.Status",
-        "InstallmentStatus": "repayments.models.InstallmentStatus",
+        "InstallmentStatus": "ledger.models.InstallmentStatus",
         "OutgoingMethod": "ledger.models.OutgoingMethod",
         "PayoutMethod": "ledger.models.PayoutMethod",
         "PayoutBatchState": "ledger.models.PayoutBatch.State",

@@ -44,15 +44,24 @@ class ApiView(APIView):
     def actor(self) -> User:
         return cast(User, self.request.user)
 
-    def body(self, serializer_class: type[serializers.Serializer[Any]]) -> dict[str, Any]:
-        """The request's JSON, checked; names that the serializer does not know are refused."""
-        return self.checked(serializer_class, cast(dict[str, Any], self.request.data))
+    def body(
+        self, serializer_class: type[serializers.Serializer[Any]], *, partial: bool = False
+    ) -> dict[str, Any]:
+        """The request's JSON, checked; names that the serializer does not know are refused.
+
+        `partial`: what is not sent is not asked for.
+        """
+        return self.checked(serializer_class, cast(dict[str, Any], self.request.data), partial=partial)
 
     def checked(
-        self, serializer_class: type[serializers.Serializer[Any]], given: Mapping[str, Any]
+        self,
+        serializer_class: type[serializers.Serializer[Any]],
+        given: Mapping[str, Any],
+        *,
+        partial: bool = False,
     ) -> dict[str, Any]:
         """What came in another way than as JSON, checked as `body` does."""
-        serializer = serializer_class(data=given)
+        serializer = serializer_class(data=given, partial=partial)
         serializer.is_valid(raise_exception=True)
         _refuse_unknown(given, serializer)
         return cast(dict[str, Any], serializer.validated_data)

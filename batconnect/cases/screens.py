@@ -97,9 +97,46 @@ class StepScreen:
         return None
 
 
+class SecondPersonScreen(StepScreen):
+    """The step in which somebody else approves, or rejects with a note."""
+
+    confirm_label = "Decide so"
+    approve_label = "Approve"
+
+    def read(self, post: QueryDict) -> dict[str, Any]:
+        return {"decision": post.get("decision", ""), "note": post.get("note", "").replace("\r\n", "\n")}
+
+    def decision_page(self, detail: Detail, *, longest_note: int) -> StepPage:
+        choices = [("", "Choose…"), ("APPROVE", self.approve_label), ("REJECT", "Reject")]
+        return StepPage(
+            detail=detail,
+            fields=[
+                FormField("decision", "Decision", "choice", choices=choices),
+                FormField(
+                    "note",
+                    "Note",
+                    "area",
+                    help="To reject, at least 10 characters.",
+                    required=False,
+                    maximum=str(longest_note),
+                ),
+            ],
+            submit_label="Look once more",
+        )
+
+
 def whole_number(text: str) -> int | str:
     """An id out of a form as the API takes it; what is none stays text, for the check to name."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else text
 
 
-__all__ = ["Action", "Detail", "FormField", "Found", "StepPage", "StepScreen", "whole_number"]
+__all__ = [
+    "Action",
+    "Detail",
+    "FormField",
+    "Found",
+    "SecondPersonScreen",
+    "StepPage",
+    "StepScreen",
+    "whole_number",
+]

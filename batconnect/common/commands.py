@@ -11,6 +11,8 @@ from django.core.management.base import BaseCommand, CommandParser
 from .errors import BatConnectError
 from .weeks import NEW_YORK
 
+MOST_WORKERS = 64
+
 
 def iso_date(text: str) -> date:
     """An argparse type: a date as 2019-03-03."""
@@ -28,6 +30,13 @@ def iso_month(text: str) -> date:
         return date.fromisoformat(f"{text}-01")
     except ValueError:
         raise ArgumentTypeError(f"{text!r} is not a month; write it like 2019-03") from None
+
+
+def worker_count(text: str) -> int:
+    """An argparse type: how many processes, or connections, share the work."""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MOST_WORKERS:
+        raise ArgumentTypeError(f"{text!r} is not a number of workers from 1 to {MOST_WORKERS}")
+    return int(text)
 
 
 def today_in_new_york() -> date:

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from batconnect.common.models import AuditEntry
 from batconnect.common.screens import Cell, Table, admin_url, day, moment, money_cell
 from leases import deposit_reading
-from leases.deposit_models import DepositRefund, PartStatus, Row
+from leases.deposit_models import DepositRefund, Row
 from leases.services.deposits.releasing import Paid, Preview
-from ledger.models import Category, EntryHeader, LedgerAllocation, LedgerPosting
+from ledger.models import Category, EntryHeader, InstallmentStatus, LedgerAllocation, LedgerPosting
 
 MOST_ROWS = 100
-_LOOKS = {PartStatus.CANCELLED: "muted", PartStatus.VOIDED: "muted"}
+_LOOKS = {InstallmentStatus.CANCELLED: "muted", InstallmentStatus.VOIDED: "muted"}
 
 
 def parts_table(deposit: Row) -> Table:
@@ -25,7 +25,7 @@ def parts_table(deposit: Row) -> Table:
                 money_cell(part.amount, look=look),
                 money_cell(part.charged, look=look),
                 money_cell(part.open_amount, look=look),
-                Cell(PartStatus(part.status).label, look=look),
+                Cell(InstallmentStatus(part.status).label, look=look),
             ]
         )
     return Table(

@@ -6,8 +6,9 @@ from rest_framework import serializers
 
 from batconnect.api.fields import AmountField, DateField, FlagField, IdField, PositiveAmountField, TextField
 from batconnect.api.pagination import PageQuery, Sorts
-from leases.deposit_models import MOST_PARTS, DepositStatus, PartStatus, RefundMethod
+from leases.deposit_models import MOST_PARTS, DepositStatus, RefundMethod
 from leases.services.deposits.refunds import LONGEST_METHOD_REFERENCE
+from ledger.models import InstallmentStatus
 from ledger.services.reasons import LONGEST_REASON
 
 from .fields import DayField
@@ -41,7 +42,7 @@ class DepositPartRow(serializers.Serializer[Any]):
     reference_id = serializers.CharField()
     amount = AmountField(help_text="As it was agreed.")
     due_on = serializers.DateField()
-    status = serializers.ChoiceField(choices=PartStatus.choices, help_text="Follows the ledger.")
+    status = serializers.ChoiceField(choices=InstallmentStatus.choices, help_text="Follows the ledger.")
     charged = AmountField(allow_null=True, help_text="As it stands after corrections.")
     open_amount = AmountField(allow_null=True)
     posting_id = serializers.UUIDField(allow_null=True)

@@ -1,4 +1,4 @@
-"""Drivers, medallions, vehicles and leases over HTTP: plain lists and details. A lease is made here too."""
+"""Drivers, medallions, vehicles and leases over HTTP: listed, shown, entered, and the first three changed."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -10,118 +10,30 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from batconnect.api.errors import NotFound
-from batconnect.api.fields import BodyIdField, DateField, FlagField, IdField, TextField
 from batconnect.api.idempotency import KEY_PARAMETER, once
-from batconnect.api.pagination import PAGE_FIELDS, PageQuery, Sorts, by_key, page_schema, paginate
+from batconnect.api.pagination import PAGE_FIELDS, by_key, page_schema, paginate
 from batconnect.api.routes import route
 from batconnect.api.views import ApiView
 from batconnect.common.idempotency import Answer
 
-from ..models import Driver, Lease, LeaseType, Medallion, Vehicle
-from ..services import create_lease
+from ..models import Driver, Lease, Medallion, Vehicle
+from ..services import change_record, create_lease, enter_record
 from ..services.deposits import DepositTerms
-from .deposit_schemas import DepositTermsRequest
-from .fields import DayField, FeeField, named
-
-
-class DriverRow(serializers.ModelSerializer[Driver]):
-    class Meta:
-        model = Driver
-        fields = ["id", "tlc_license", "name", "phone", "email", "license_expires_on", "is_active"]
-
-
-class MedallionRow(serializers.ModelSerializer[Medallion]):
-    class Meta:
-        model = Medallion
-        fields = ["id", "number", "medallion_type", "fleet", "is_active"]
-
-
-class VehicleRow(serializers.ModelSerializer[Vehicle]):
-    class Meta:
-        model = Vehicle
-        fields = [
-            "id",
-            "vin",
-            "plate",
-            "plate_state",
-            "vehicle_type",
-            "model_year",
-            "inspection_expires_on",
-            "is_active",
-        ]
-
-
-class LeaseRequest(serializers.Serializer[Any]):
-    """A new lease. Without a last day it runs until further notice."""
-
-    driver_id = BodyIdField()
-    medallion_id = BodyIdField()
-    vehicle_id = BodyIdField()
-    lease_type = serializers.ChoiceField(choices=LeaseType.choices, default=LeaseType.LONG_TERM)
-    starts_on = DayField()
-    ends_on = DayField(required=False, allow_null=True, default=None, help_text="The last day, which counts.")
-    weekly_fee = FeeField()
-    deposit = DepositTermsRequest(required=False, allow_null=True, default=None)
-
-
-class LeaseRow(serializers.ModelSerializer[Lease]):
-    driver_name = serializers.CharField(source="driver.name")
-    medallion_no = serializers.CharField(source="medallion.number")
-    vehicle_vin = serializers.CharField(source="vehicle.vin")
-
-    class Meta:
-        model = Lease
-        fields = [
-            "id",
-            "number",
-            "driver_id",
-            "driver_name",
-            "medallion_id",
-            "medallion_no",
-            "vehicle_id",
-            "vehicle_vin",
-            "lease_type",
-            "starts_on",
-            "ends_on",
-            "status",
-        ]
-
-
-class _MasterQuery(PageQuery):
-    default_order = "asc"
-
-
-class DriversQuery(_MasterQuery):
-    sorts: Sorts = {"tlc_license": "tlc_license", "name": "name", "id": "pk"}
-    name = TextField(max_length=120, required=False, help_text="A part of the name, in any case.")
-    tlc_license = TextField(max_length=20, required=False)
-    is_active = FlagField(required=False)
-
-
-class MedallionsQuery(_MasterQuery):
-    sorts: Sorts = {"number": "number", "id": "pk"}
-    number = TextField(max_length=10, required=False)
-    is_active = FlagField(required=False)
-
-
-class VehiclesQuery(_MasterQuery):
-    sorts: Sorts = {"vin": "vin", "plate": "plate", "id": "pk"}
-    vin = TextField(max_length=17, required=False)
-    plate = TextField(max_length=12, required=False)
-    is_active = FlagField(required=False)
-
-
-class LeasesQuery(_MasterQuery):
-    sorts: Sorts = {"number": "number", "starts_on": "starts_on", "driver_name": "driver__name", "id": "pk"}
-    number = TextField(max_length=20, required=False)
-    driver_id = IdField(required=False)
-    driver_name = TextField(max_length=120, required=False, help_text="A part of the name.")
-    medallion_no = TextField(max_length=10, required=False)
-    vehicle_vin = TextField(max_length=17, required=False)
-    lease_type = serializers.ChoiceField(choices=LeaseType.choices, required=False)
-    status = serializers.ChoiceField(choices=Lease.Status.choices, required=False)
-    active_on = DateField(required=False, help_text="Leases that cover this day; cancelled ones do not.")
-
+from .fields import named
+from .fleet_schemas import (
+    DriverRequest,
+    DriverRow,
+    DriversQuery,
+    LeaseRequest,
+    LeaseRow,
+    LeasesQuery,
+    MedallionRequest,
+    MedallionRow,
+    MedallionsQuery,
+    VehicleRequest,
+    VehicleRow,
+    VehiclesQuery,
+)
 
 # What a filter's name means where it is not a field compared as it is.
 _PATHS = {
@@ -173,28 +85,74 @@ class _MasterDetail(ApiView):
         return Response(self.row(thing).data)
 
 
+class _Entering(ApiView):
+    """POST of a list: one more of it."""
+
+    model: ClassVar[Any]
+    row: ClassVar[type[serializers.ModelSerializer[Any]]]
+    request_class: ClassVar[type[serializers.Serializer[Any]]]
+
+    def post(self, request: Request) -> Response:
+        body = self.body(self.request_class)
+
+        def effect() -> Answer:
+            made = enter_record(self.model, actor=self.actor, **body)
+            return Answer(201, dict(self.row(made).data))
+
+        return once(request, body, effect)
+
+
+class _Changing(ApiView):
+    """PATCH of one: what is not sent stays as it is."""
+
+    model: ClassVar[Any]
+    row: ClassVar[type[serializers.ModelSerializer[Any]]]
+    request_class: ClassVar[type[serializers.Serializer[Any]]]
+    conflicts: ClassVar[tuple[str, ...]] = ("PATCH",)
+
+    def patch(self, request: Request, key: int) -> Response:
+        sent: Mapping[str, Any] = self.body(self.request_class, partial=True)
+        changed = change_record(named(self.model, key), actor=self.actor, **sent)
+        return Response(self.row(changed).data)
+
+
 @extend_schema_view(
     get=extend_schema(
         tags=["fleet"],
         operation_id="list_drivers",
         description="List drivers, by licence.",
         responses=page_schema(DriverRow, "DriverPage"),
-    )
+    ),
+    post=extend_schema(
+        tags=["fleet"],
+        operation_id="enter_driver",
+        description="Enter a driver.",
+        parameters=[KEY_PARAMETER],
+        request=DriverRequest,
+        responses={201: DriverRow},
+    ),
 )
-class Drivers(_MasterList):
-    permissions = {"GET": "leases.view_driver"}
+class Drivers(_MasterList, _Entering):
+    permissions = {"GET": "leases.view_driver", "POST": "leases.add_driver"}
     query_class = DriversQuery
-    model, row = Driver, DriverRow
+    model, row, request_class = Driver, DriverRow, DriverRequest
 
 
 @extend_schema_view(
     get=extend_schema(
         tags=["fleet"], operation_id="show_driver", description="Show one driver.", responses=DriverRow
-    )
+    ),
+    patch=extend_schema(
+        tags=["fleet"],
+        operation_id="change_driver",
+        description="Change a driver: what is not sent stays as it is.",
+        request=DriverRequest,
+        responses=DriverRow,
+    ),
 )
-class DriverDetail(_MasterDetail):
-    permissions = {"GET": "leases.view_driver"}
-    model, row = Driver, DriverRow
+class DriverDetail(_MasterDetail, _Changing):
+    permissions = {"GET": "leases.view_driver", "PATCH": "leases.change_driver"}
+    model, row, request_class = Driver, DriverRow, DriverRequest
 
 
 @extend_schema_view(
@@ -203,12 +161,20 @@ class DriverDetail(_MasterDetail):
         operation_id="list_medallions",
         description="List medallions.",
         responses=page_schema(MedallionRow, "MedallionPage"),
-    )
+    ),
+    post=extend_schema(
+        tags=["fleet"],
+        operation_id="enter_medallion",
+        description="Enter a medallion.",
+        parameters=[KEY_PARAMETER],
+        request=MedallionRequest,
+        responses={201: MedallionRow},
+    ),
 )
-class Medallions(_MasterList):
-    permissions = {"GET": "leases.view_medallion"}
+class Medallions(_MasterList, _Entering):
+    permissions = {"GET": "leases.view_medallion", "POST": "leases.add_medallion"}
     query_class = MedallionsQuery
-    model, row = Medallion, MedallionRow
+    model, row, request_class = Medallion, MedallionRow, MedallionRequest
 
 
 @extend_schema_view(
@@ -217,11 +183,18 @@ class Medallions(_MasterList):
         operation_id="show_medallion",
         description="Show one medallion.",
         responses=MedallionRow,
-    )
+    ),
+    patch=extend_schema(
+        tags=["fleet"],
+        operation_id="change_medallion",
+        description="Change a medallion: what is not sent stays as it is.",
+        request=MedallionRequest,
+        responses=MedallionRow,
+    ),
 )
-class MedallionDetail(_MasterDetail):
-    permissions = {"GET": "leases.view_medallion"}
-    model, row = Medallion, MedallionRow
+class MedallionDetail(_MasterDetail, _Changing):
+    permissions = {"GET": "leases.view_medallion", "PATCH": "leases.change_medallion"}
+    model, row, request_class = Medallion, MedallionRow, MedallionRequest
 
 
 @extend_schema_view(
@@ -230,22 +203,37 @@ class MedallionDetail(_MasterDetail):
         operation_id="list_vehicles",
         description="List vehicles.",
         responses=page_schema(VehicleRow, "VehiclePage"),
-    )
+    ),
+    post=extend_schema(
+        tags=["fleet"],
+        operation_id="enter_vehicle",
+        description="Enter a vehicle.",
+        parameters=[KEY_PARAMETER],
+        request=VehicleRequest,
+        responses={201: VehicleRow},
+    ),
 )
-class Vehicles(_MasterList):
-    permissions = {"GET": "leases.view_vehicle"}
+class Vehicles(_MasterList, _Entering):
+    permissions = {"GET": "leases.view_vehicle", "POST": "leases.add_vehicle"}
     query_class = VehiclesQuery
-    model, row = Vehicle, VehicleRow
+    model, row, request_class = Vehicle, VehicleRow, VehicleRequest
 
 
 @extend_schema_view(
     get=extend_schema(
         tags=["fleet"], operation_id="show_vehicle", description="Show one vehicle.", responses=VehicleRow
-    )
+    ),
+    patch=extend_schema(
+        tags=["fleet"],
+        operation_id="change_vehicle",
+        description="Change a vehicle: what is not sent stays as it is.",
+        request=VehicleRequest,
+        responses=VehicleRow,
+    ),
 )
-class VehicleDetail(_MasterDetail):
-    permissions = {"GET": "leases.view_vehicle"}
-    model, row = Vehicle, VehicleRow
+class VehicleDetail(_MasterDetail, _Changing):
+    permissions = {"GET": "leases.view_vehicle", "PATCH": "leases.change_vehicle"}
+    model, row, request_class = Vehicle, VehicleRow, VehicleRequest
 
 
 @extend_schema_view(

@@ -9,9 +9,10 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, reverse
 
-from batconnect.cases.pages import start_url
+from batconnect.cases.models import CaseDocument
+from batconnect.cases.pages import case_url, start_url
 from batconnect.cases.registry import find_flow
-from batconnect.cases.services.access import may_do
+from batconnect.cases.services.access import may_do, visible_cases
 from batconnect.common.models import User
 from batconnect.common.money import total
 from batconnect.common.screens import (
@@ -22,6 +23,7 @@ from batconnect.common.screens import (
     admin_url,
     day,
     list_url,
+    moment,
     money_cell,
     money_column,
     text_column,
@@ -111,13 +113,14 @@ class DriverAccountAdmin(AccountSearchAdmin):
                 _latest(record),
                 _dtrs(record),
                 _payments(record),
+                *([_documents(request, record)] if request.user.has_perm("cases.view_case") else []),
             ],
         )
 
 
 def _desk(request: HttpRequest, account: DriverAccount) -> list[Action]:
     found = urlencode({"q": account.driver.tlc_license})
-    actions = []
+    actions: list[Action] = []
     for prefix, label in DESK:
         flow = find_flow(prefix)
         if flow and may_do(cast(User, request.user), flow.steps[0]):
@@ -224,4 +227,28 @@ def _payments(account: DriverAccount) -> Table:
             for payment in payments
         ],
         empty="None.",
+    )
+
+
+def _documents(request: HttpRequest, account: DriverAccount) -> Table:
+    """Papers put to the cases of this driver and lease that this person may see."""
+    of_lease = Q(case__data__lease_id=account.lease_id) | Q(case__result__lease_id=account.lease_id)
+    documents = (
+        CaseDocument.objects.filter(of_lease, case__in=visible_cases(request.user))  # type: ignore[arg-type]
+        .select_related("case", "uploaded_by")
+        .order_by("-id")
+    )
+    return Table(
+        "Documents",
+        ["Name", "Case", "Attached", "By"],
+        [
+            [
+                Cell(document.name, f"{case_url(document.case, 'number')}document/{document.pk}/"),
+                Cell(f"{document.case.case_no} {document.case.subject}", admin_url(document.case)),
+                Cell(moment(document.uploaded_at)),
+                Cell(str(document.uploaded_by)),
+            ]
+            for document in documents[:LATEST]
+        ],
+        empty="No document is attached to a case of this lease.",
     )

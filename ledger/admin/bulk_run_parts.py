@@ -178,6 +178,16 @@ def _actions(request: HttpRequest, run: Any, now: Standing) -> list[Action]:
         if now is Standing.TRIED and run.month:
             query = f"pack={run.pack}&month={run.month:%Y-%m}"
             actions.insert(0, Action("Post this month…", f"{page_url('start')}?{query}", look="primary"))
+        if now in (Standing.POSTED, Standing.FAILED) and run.rejects and not run.reverses_run_id:
+            left = (
+                run.shards.filter(rejects__gt=0)
+                .order_by("number")
+                .values_list("txn_month", flat=True)
+                .first()
+            )
+            if left is not None:
+                query = f"pack={run.pack}&month={left:%Y-%m}"
+                actions.insert(0, Action("Run over what was left out…", f"{page_url('start')}?{query}"))
     reversible = now is Standing.POSTED and not run.reverses_run_id
     if reversible and request.user.has_perm("ledger.reverse_batch"):
         actions.append(Action("Reverse…", page_url("reverse", run.pk), look="danger"))

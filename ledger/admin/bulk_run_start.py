@@ -180,7 +180,14 @@ class StartPages:
                 subtitle=f"{job.parameters['pack']}, sent {moment(job.created_at)} by {job.started_by}. "
                 "When it is loaded, its run starts.",
                 partials=["admin/jobs/progress.html"],
-                facts=_import_facts(batch),
+                facts=[
+                    *(
+                        [("What came of it", Cell(result["message"], look="long"))]
+                        if "message" in result
+                        else []
+                    ),
+                    *_import_facts(batch),
+                ],
                 tables=[reject_table(batch)] if batch else [],
                 actions=[*(import_files(batch) if batch else []), Action("New bulk run", _start_url())],
                 context={"progress": job_state(job), "progress_url": progress_url(job)},

@@ -14,6 +14,13 @@ from .journal_parts import total_text
 
 SHARDS_SHOWN = 200
 REJECTS_SHOWN = 20
+# What becomes of rejected rows: those of a file never came in, those no template took are there without an entry.
+CORRECT_THE_FILE = (
+    "Wrong values are corrected in the file: send it again, and rows that were loaded before are recognised."
+)
+ENTER_LATER = (
+    "Rows that no template took keep waiting: change the templates, then start a run over their month."
+)
 SHARD_STATES = {
     "PENDING": "to be staged",
     "STAGED": "staged",
@@ -133,7 +140,11 @@ def rejects_table(run: JournalRun) -> Table:
     parked = (
         ParkedRow.objects.filter(batch=run.import_batch).exists() if run.import_batch and not total else False
     )
-    note = f"The first {REJECTS_SHOWN} of {total:,}." if total > REJECTS_SHOWN else ""
+    notes = [f"The first {REJECTS_SHOWN} of {total:,}."] if total > REJECTS_SHOWN else []
+    if run.import_batch and not run.reverses_run_id and rejects_of_import(run.import_batch).exists():
+        notes.append(CORRECT_THE_FILE)
+    if run.rejects:
+        notes.append(ENTER_LATER)
     more = None
     if parked and run.import_batch:
         more = Cell("Rows of the file that wait for a person", _parked_url(run.import_batch))
@@ -151,7 +162,7 @@ def rejects_table(run: JournalRun) -> Table:
             for row in rejects(run, 0, REJECTS_SHOWN)
         ],
         empty="None.",
-        note=note,
+        note=" ".join(notes),
         more=more,
     )
 
@@ -223,7 +234,12 @@ def reject_table(batch: ImportBatch) -> Table:
             for row in shown
         ],
         empty="None.",
-        note=f"The first {REJECTS_SHOWN} of {total:,}." if total > REJECTS_SHOWN else "",
+        note=" ".join(
+            [
+                *([f"The first {REJECTS_SHOWN} of {total:,}."] if total > REJECTS_SHOWN else []),
+                *([CORRECT_THE_FILE] if total else []),
+            ]
+        ),
     )
 
 

@@ -8,17 +8,16 @@ from django.http import QueryDict
 
 from batconnect.cases.models import Case
 from batconnect.cases.pages import start_url
-from batconnect.cases.screens import FormField, Found, StepPage, StepScreen, whole_number
+from batconnect.cases.screens import FormField, SecondPersonScreen, StepPage, whole_number
 from batconnect.common.models import User
 from batconnect.common.screens import Action, Cell, Detail, Table, admin_url, list_url, money, money_cell
 from ledger import credit_flows, flows
 from ledger.models import Category, CreditDecision, LedgerBalance, OutgoingMethod
-from ledger.selectors.account_items import accounts_starting
 from ledger.services import credits
 from ledger.services.credits import CreditAsked, CreditPlan
 from ledger.services.reasons import LONGEST_REASON, checked_reason
 
-from .payment_case import account_detail, account_hit, allocations_in, chosen_account, item_rows
+from .payment_case import AccountScreen, account_detail, allocations_in, chosen_account, item_rows
 
 Kind = CreditDecision.Kind
 PERMISSIONS = {
@@ -36,7 +35,7 @@ _REASON = FormField(
 _AMOUNT = FormField("amount", "Amount", "money")
 
 
-class CreditScreen(StepScreen):
+class CreditScreen(AccountScreen):
     """The first step; each kind adds its form."""
 
     kind: Kind
@@ -44,16 +43,8 @@ class CreditScreen(StepScreen):
     fields: Sequence[FormField] = ()
     rest_rule = ""
 
-    def search(self, *, query: str, actor: User, on: date) -> Sequence[Found]:
-        return [account_hit(account, on) for account in accounts_starting(query)]
-
     def subject(self, *, pick: str, on: date) -> str:
-        account = chosen_account(whole_number(pick))
-        return f"{self.kind.label}: {account.driver.name}, lease {account.lease.number}"
-
-    def picked(self, *, pick: str) -> dict[str, Any]:
-        account = chosen_account(whole_number(pick))
-        return {"driver_id": account.driver_id, "lease_id": account.lease_id}
+        return f"{self.kind.label}: {super().subject(pick=pick, on=on)}"
 
     def read(self, post: QueryDict) -> dict[str, Any]:
         return {
@@ -172,36 +163,15 @@ class RefundScreen(CreditScreen):
         )
 
 
-class CreditDecisionScreen(StepScreen):
+class CreditDecisionScreen(SecondPersonScreen):
     """The second person's step, of every kind."""
 
     kind: Kind
-    confirm_label = "Decide so"
-
-    def read(self, post: QueryDict) -> dict[str, Any]:
-        return {"decision": post.get("decision", ""), "note": post.get("note", "").replace("\r\n", "\n")}
 
     def page(self, *, case: Case, data: Mapping[str, Any], actor: User, on: date) -> StepPage | None:
         asked = credit_flows.asked_for(self.kind, case.result)
-        return StepPage(
-            detail=effect(asked, credits.plan_credit(asked), facts=_asked(case)),
-            fields=[
-                FormField(
-                    "decision",
-                    "Decision",
-                    "choice",
-                    choices=[("", "Choose…"), ("APPROVE", "Approve"), ("REJECT", "Reject")],
-                ),
-                FormField(
-                    "note",
-                    "Note",
-                    "area",
-                    help="To reject, at least 10 characters.",
-                    required=False,
-                    maximum=str(LONGEST_REASON),
-                ),
-            ],
-            submit_label="Look once more",
+        return self.decision_page(
+            effect(asked, credits.plan_credit(asked), facts=_asked(case)), longest_note=LONGEST_REASON
         )
 
     def preview(self, *, case: Case, data: Mapping[str, Any], actor: User, on: date) -> Detail:

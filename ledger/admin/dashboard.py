@@ -6,21 +6,25 @@ Apps above the ledger add theirs through `batconnect.common.home`.
 from datetime import timedelta
 from typing import Any
 
+from django.db import OperationalError
 from django.db.models import Q, Sum
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
 from batconnect.admin_site import tasks
+from batconnect.api.pagination import bounded_time
 from batconnect.cases.models import Case
 from batconnect.cases.pages import INPUT_CLASSES
 from batconnect.cases.services.access import visible_cases
 from batconnect.common.home import Tile, tables_for, tiles_for, trends_for
 from batconnect.common.money import ZERO
 from batconnect.common.screens import Cell, Detail, Table, admin_url, list_url, moment, money_cell
+from batconnect.common.weeks import local_date
 from batconnect.jobs.models import JobRun
 from batconnect.jobs.services import kind_label
 from ledger.models import DTR, DriverAccount, JournalRun, ManualJournal, ParkedRow, WeeklyRun
+from ledger.selectors.aging import BUCKETS, LABELS, aging_totals
 from ledger.selectors.batch_standing import failed_runs, waiting_runs
 
 from .report_parts import report_url
@@ -28,6 +32,7 @@ from .weekly_runs import result_figures, week_dtrs
 
 UNPAID = "status__exact=FINALIZED&net_pay__gt=0"
 RECENT = timedelta(days=7)
+PATIENCE_MS = 500
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -73,7 +78,8 @@ def _week_figures(week: WeeklyRun | None) -> list[tuple[str, Cell]]:
 def _receivables(can: Any) -> list[tuple[str, Cell]]:
     """From the accounts, of which there are few: one row per lease, however many postings it has.
 
-    Their sum is account 1200 at every moment, so its statement is what is behind it.
+    Their sum is account 1200 at every moment, so its statement is what is behind it. Their ages are those of the open
+    items, of which there may be many: where reading them takes long, the report is only led to.
     """
     sums = DriverAccount.objects.aggregate(
         owed=Sum("balance", filter=Q(balance__gt=0)), held=Sum("balance", filter=Q(balance__lt=0))
@@ -84,8 +90,20 @@ def _receivables(can: Any) -> list[tuple[str, Cell]]:
         ("Owed by drivers", money_cell(owed, list_url(DriverAccount, "o=-5"))),
         ("Held for drivers", money_cell(-held, list_url(DriverAccount, "o=5"))),
         ("Account 1200, together", money_cell(owed + held, statement)),
-        *([("By age", Cell("Aging", report_url("aging")))] if statement else []),
+        *_by_age(can),
     ]
+
+
+def _by_age(can: Any) -> list[tuple[str, Cell]]:
+    report = report_url("aging") if can("ledger.read_reports") else ""
+    leads = [("By age", Cell("Aging", report))] if report else []
+    try:
+        with bounded_time(PATIENCE_MS):
+            totals = aging_totals(today=local_date(timezone.now()))
+    except OperationalError:
+        return leads
+    ages = [(LABELS[name], money_cell(totals[name], report)) for name in BUCKETS if totals[name]]
+    return ages or leads
 
 
 def _attention(user: Any) -> list[Tile]:

@@ -32,16 +32,23 @@ from batconnect.common.screens import (
     text_column,
 )
 from batconnect.exports.download import as_download
+from ledger import batch_jobs
 from ledger.models import ImportBatch, ParkedRow, SourceTransaction
+from ledger.selectors.week_warnings import not_journalised
 from ledger.services import trips
+from ledger.services.accounting_policy import FLEET_PACK
 from ledger.services.batch_files import import_rejects_table
+from ledger.services.batch_uploads import receive_upload
 from ledger.services.trip_loading import TripImport
 
-from .pack_files import entry_facts, pack_file
+from .pack_files import entry_facts, pack_file, runs_table
 from .posting_parts import link, payment_type
 from .search import AccountSearchAdmin
 
 LARGEST_UPLOAD = 200 * 1024 * 1024
+AT_ONCE = (
+    16 * 1024 * 1024
+)  # some 130,000 trips: a larger file is loaded by a worker, and nobody waits for the page
 SHOWN_PARKED = 50
 REJECT_FILES = {"xlsx": "excel", "csv": "csv"}
 TRIPS = "curb"  # the source of trips; other sources are packs
@@ -80,7 +87,7 @@ class UploadForm(forms.Form):
         file: UploadedFile = self.cleaned_data["file"]
         if (file.size or 0) > LARGEST_UPLOAD:
             raise forms.ValidationError(
-                "Files above 200 MB are loaded on the server: manage.py import_trips FILE."
+                "Files above 200 MB are sent as a bulk run, or loaded on the server: manage.py import_trips FILE."
             )
         return file
 
@@ -129,6 +136,9 @@ class ImportBatchAdmin(ReadOnlyAdmin):
         if record.source != TRIPS:
             return pack_file(record)
         waiting = ParkedRow.objects.filter(batch=record).order_by("row_number")
+        runs = runs_table(record)
+        journalise = request.user.has_perm("ledger.post_batch") and not_journalised().exists()
+        start = f"{reverse('admin:ledger_journalrun_start')}?pack={FLEET_PACK}"
         return Detail(
             title=record.file_name,
             figures=[
@@ -163,8 +173,10 @@ class ImportBatchAdmin(ReadOnlyAdmin):
                     more=Cell(
                         "All parked rows of this file", list_url(ParkedRow, f"batch__exact={record.pk}")
                     ),
-                )
+                ),
+                *([runs] if runs.rows else []),
             ],
+            actions=[Action("Journalise trips that wait…", start, look="primary")] if journalise else [],
         )
 
     def upload_view(self, request: HttpRequest) -> HttpResponse:
@@ -173,8 +185,11 @@ class ImportBatchAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         form = UploadForm(request.POST or None, request.FILES or None)
         if request.method == "POST" and form.is_valid():
+            file = form.cleaned_data["file"]
+            if file.size > AT_ONCE and request.user.has_perm("ledger.post_batch"):
+                return self._in_the_background(request, file)
             try:
-                result = _load(form.cleaned_data["file"], request.user)  # type: ignore[arg-type]
+                result = _load(file, request.user)  # type: ignore[arg-type]
             except BatConnectError as error:
                 form.add_error(None, str(error))
             else:
@@ -194,6 +209,22 @@ class ImportBatchAdmin(ReadOnlyAdmin):
             form=form,
             submit_label="Load this file",
         )
+
+    def _in_the_background(self, request: HttpRequest, file: UploadedFile) -> HttpResponse:
+        """Have a worker load a large file and a bulk run journalise its trips; leads to how far it is."""
+        upload = receive_upload(chunks=file.chunks(), name=file.name or "")
+        job = batch_jobs.start_file(
+            upload=upload.token,
+            pack=FLEET_PACK,
+            actor=request.user,  # type: ignore[arg-type]
+            dry_run=False,
+            accept_valid=False,
+        )
+        messages.info(
+            request,
+            "The file is large, so it is loaded in the background, and its trips get their entries by a bulk run.",
+        )
+        return HttpResponseRedirect(reverse("admin:ledger_journalrun_file", args=[job.pk]))
 
 
 def _load(file: UploadedFile, actor: User) -> TripImport:

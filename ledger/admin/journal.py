@@ -211,7 +211,7 @@ class EntryHeaderAdmin(ReadOnlyAdmin):
             else:
                 messages.success(request, f"{journal.number} waits for approval by somebody else.")
                 return HttpResponseRedirect(admin_url(journal))
-        lines, problems = examine(journals.mirrored(entry)) if obstacle is None else ([], [])
+        lines, problems = examine(journals.mirrored(entry), takes_back=True) if obstacle is None else ([], [])
         return self.render(
             request,
             "admin/form_page.html",

@@ -219,7 +219,7 @@ class ManualJournalAdmin(ReadOnlyAdmin):
                 number = parts.journal_entry(done) or ""
                 messages.success(request, f"{done.number} is approved. This is its entry.")
                 return HttpResponseRedirect(parts.entry_url(number))
-        lines, problems = examine(journal.lines)
+        lines, problems = examine(journal.lines, takes_back=journal.reverses_id is not None)
         shown = lines if not problems else parts.lines_of_journal(journal)
         detail = Detail(
             title=f"Approve {journal.number}?",

@@ -13,7 +13,6 @@ from .journal_parts import entry_cell
 def pack_file(record: ImportBatch) -> Detail:
     """A file of a pack's rows: what is wrong with one is listed, for the file to be corrected."""
     rows = list_url(SourceTransaction, f"batch__exact={record.pk}")
-    runs = JournalRun.objects.filter(import_batch=record).order_by("-id")
     return Detail(
         title=record.file_name,
         subtitle=f"Source rows of {record.source}",
@@ -33,23 +32,29 @@ def pack_file(record: ImportBatch) -> Detail:
             ),
         ],
         tables=[
-            Table(
-                "Bulk runs over this file",
-                ["Run", "State", "#Entries", "Started"],
-                [
-                    [
-                        Cell(f"Run {run.pk}", admin_url(run)),
-                        Cell(f"{run.get_state_display()}{' (dry run)' if run.dry_run else ''}"),
-                        Cell(f"{run.entries:,}", look="money"),
-                        Cell(moment(run.created_at)),
-                    ]
-                    for run in runs
-                ],
-                empty="None yet.",
-            ),
+            runs_table(record),
             reject_table(record),
         ],
         actions=import_files(record),
+    )
+
+
+def runs_table(record: ImportBatch) -> Table:
+    """The bulk runs that journalised, or tried to, what a file brought."""
+    runs = JournalRun.objects.filter(import_batch=record).order_by("-id")
+    return Table(
+        "Bulk runs over this file",
+        ["Run", "State", "#Entries", "Started"],
+        [
+            [
+                Cell(f"Run {run.pk}", admin_url(run)),
+                Cell(f"{run.get_state_display()}{' (dry run)' if run.dry_run else ''}"),
+                Cell(f"{run.entries:,}", look="money"),
+                Cell(moment(run.created_at)),
+            ]
+            for run in runs
+        ],
+        empty="None yet.",
     )
 
 

@@ -29,8 +29,8 @@ STYLESHEET = Path(settings.BASE_DIR) / "templates" / "cases" / "receipt.css"
 ITEM = "item:"
 
 
-class PaymentScreen(StepScreen):
-    confirm_label = "Take the payment"
+class AccountScreen(StepScreen):
+    """A step about one driver's account on one lease, found as somebody types."""
 
     def search(self, *, query: str, actor: User, on: date) -> Sequence[Found]:
         return [account_hit(account, on) for account in accounts_starting(query)]
@@ -42,6 +42,10 @@ class PaymentScreen(StepScreen):
     def picked(self, *, pick: str) -> dict[str, Any]:
         account = chosen_account(whole_number(pick))
         return {"driver_id": account.driver_id, "lease_id": account.lease_id}
+
+
+class PaymentScreen(AccountScreen):
+    confirm_label = "Take the payment"
 
     def read(self, post: QueryDict) -> dict[str, Any]:
         """What is entered beside an item is named by category and reference, which no two items share."""

@@ -43,6 +43,7 @@ def week_sums(*, most: int = MOST_WEEKS) -> list[WeekSums]:
     before = ZERO
     sums = []
     for week, result in runs:
+        assert result, "a closed week has its result"
         owed, collected = Decimal(result["open_receivables"]), Decimal(result["allocated"])
         sums.append(
             WeekSums(

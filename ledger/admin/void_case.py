@@ -9,7 +9,7 @@ from django.http import QueryDict
 
 from batconnect.cases.models import Case
 from batconnect.cases.pages import start_url
-from batconnect.cases.screens import FormField, Found, StepPage, StepScreen
+from batconnect.cases.screens import FormField, Found, SecondPersonScreen, StepPage, StepScreen
 from batconnect.common.models import User
 from batconnect.common.screens import (
     Action,
@@ -104,34 +104,12 @@ class VoidScreen(StepScreen):
         return void_result(case, actor)
 
 
-class DecisionScreen(StepScreen):
-    confirm_label = "Decide so"
-
-    def read(self, post: QueryDict) -> dict[str, Any]:
-        return {"decision": post.get("decision", ""), "note": post.get("note", "").replace("\r\n", "\n")}
+class DecisionScreen(SecondPersonScreen):
+    approve_label = "Approve and void"
 
     def page(self, *, case: Case, data: Mapping[str, Any], actor: User, on: date) -> StepPage | None:
         shown = void_preview(UUID(case.result["posting_id"]))
-        return StepPage(
-            detail=effect(shown, facts=_asked(case)),
-            fields=[
-                FormField(
-                    "decision",
-                    "Decision",
-                    "choice",
-                    choices=[("", "Choose…"), ("APPROVE", "Approve and void"), ("REJECT", "Reject")],
-                ),
-                FormField(
-                    "note",
-                    "Note",
-                    "area",
-                    help="To reject, at least 10 characters.",
-                    required=False,
-                    maximum=str(LONGEST_REASON),
-                ),
-            ],
-            submit_label="Look once more",
-        )
+        return self.decision_page(effect(shown, facts=_asked(case)), longest_note=LONGEST_REASON)
 
     def preview(self, *, case: Case, data: Mapping[str, Any], actor: User, on: date) -> Detail:
         shown = void_preview(UUID(case.result["posting_id"]))

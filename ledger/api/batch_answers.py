@@ -100,11 +100,12 @@ def run_detail(run: JournalRun) -> dict[str, Any]:
 def upload_detail(job: JobRun) -> dict[str, Any]:
     """The job that loads a file, as `BatchUpload`."""
     result = job.result or {}
+    failed = (job.error_code, job.error) if job.error_code else (result.get("code"), result.get("message"))
     return {
         "upload_id": job.pk,
         **{name: job.parameters[name] for name in ("pack", "dry_run", "accept_valid")},
         "job": job_progress(job),
-        "error": {"code": job.error_code, "message": job.error} if job.error_code else None,
+        "error": {"code": failed[0], "message": failed[1]} if failed[0] else None,
         **{name: result.get(name) for name in ("import_batch", "rows", "accepted", "rejected", "duplicates")},
         "run_id": result.get("run"),
         "created_at": timezone.localtime(job.created_at),

@@ -15,6 +15,7 @@ from .driver_ledger import (
     LedgerPosting,
     Tax,
 )
+from .installments import InstallmentStatus
 from .journal import (
     AccountingMonth,
     EntryHeader,
@@ -67,6 +68,7 @@ __all__ = [
     "EntryType",
     "GuardedBalance",
     "ImportBatch",
+    "InstallmentStatus",
     "InterimPayment",
     "JournalRun",
     "JournalShard",

@@ -78,6 +78,16 @@ class Aging:
     rows: Sequence[dict[str, Any]]
 
 
+def aging_totals(*, today: date) -> dict[str, Any]:
+    """What everybody owes now by how long it is past due: the totals of `aging`, by COLUMNS."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"WITH {open_items(as_of=None)}, aged AS ({_AGED}) {_TOTALS}", {"as_of": None, "day": today}
+        )
+        _, *totals = cursor.fetchone()
+    return dict(zip(COLUMNS, totals, strict=True))
+
+
 def aging_report(*, as_of: date, today: date, offset: int = 0, limit: int | None = None) -> Aging:
     """Receivables by age on a day; from today on, as they are now."""
     count, totals, rows = aging(

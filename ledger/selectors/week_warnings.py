@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from django.db.models import Count, F, Q, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum
 
 from batconnect.common.money import ZERO
 from batconnect.common.weeks import WEEK
@@ -42,6 +42,11 @@ def week_warnings(week: date) -> list[WeekWarning]:
     return [*_trips(week), *_parked(), *(warning for of_app in _others for warning in of_app(week))]
 
 
+def not_journalised() -> QuerySet[TripTotal]:
+    """Trips by account and week of which some have no entry yet; they settle when all have."""
+    return TripTotal.objects.filter(settled_week=None).exclude(journalised=F("earnings"))
+
+
 def _trips(week: date) -> Iterator[WeekWarning]:
     here, before = _earned(week), _earned(week - WEEK)
     if here is None:
@@ -51,9 +56,10 @@ def _trips(week: date) -> Iterator[WeekWarning]:
             "import",
             f"Card trips came to {here:,.2f}, and to {before:,.2f} the week before: is a file of trips missing?",
         )
-    waiting = TripTotal.objects.filter(settled_week=None, week__lte=week).exclude(journalised=F("earnings"))
-    counted = waiting.aggregate(
-        leases=Count("account", distinct=True), amount=Sum(F("earnings") - F("journalised"))
+    counted = (
+        not_journalised()
+        .filter(week__lte=week)
+        .aggregate(leases=Count("account", distinct=True), amount=Sum(F("earnings") - F("journalised")))
     )
     if counted["leases"]:
         leases = "1 lease" if counted["leases"] == 1 else f"{counted['leases']:,} leases"

@@ -4,7 +4,8 @@ One call of `ledger_enter` (`migrations/sql/0011_postings_have_entries.sql`) for
 database checks that each is sound: balanced per currency, accounts that exist and may be posted to, an open day.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -30,6 +31,8 @@ SELECT entry_id, entry_date FROM ledger_enter(
   %(line_amount)s::numeric[]
 )
 """
+
+_EMPTY = dict.fromkeys(("references", "descriptions", "metadata", "reverses", "reverses_dates"))
 
 
 @dataclass(frozen=True)
@@ -78,10 +81,7 @@ def enter(entries: Sequence[NewEntry], *, origin: Origin, actor_id: int) -> list
     if not entries:
         return []
     lines = [(number, line) for number, entry in enumerate(entries, 1) for line in entry.lines]
-    parameters: dict[str, Any] = {
-        "origin": origin,
-        "actor": actor_id,
-        "batch": ONLINE,
+    columns = {
         "dates": [entry.je_date for entry in entries],
         "events_on": [entry.event_on for entry in entries],
         "templates": [entry.template_id for entry in entries],
@@ -97,8 +97,7 @@ def enter(entries: Sequence[NewEntry], *, origin: Origin, actor_id: int) -> list
         "line_currency": [line.currency for _, line in lines],
         "line_amount": [line.amount for _, line in lines],
     }
-    with translated(), connection.cursor() as cursor:
-        cursor.execute(_ENTER, parameters)
+    with _entering(columns, origin=origin, actor_id=actor_id) as cursor:
         return [Entered(*row) for row in cursor.fetchall()]
 
 
@@ -110,27 +109,28 @@ def enter_frame(headers: pl.DataFrame, lines: pl.DataFrame, *, origin: Origin, a
     """
     positions = headers.select("row", position=pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
     lines = lines.join(positions, on="row", maintain_order="left")
-    parameters: dict[str, Any] = {
-        "origin": origin,
-        "actor": actor_id,
-        "batch": ONLINE,
+    columns = {
         "dates": frame_array(headers["je_date"]),
         "events_on": frame_array(headers["event_on"]),
         "templates": frame_array(headers["template_id"]),
         "sources": frame_array(headers["source_id"]),
-        "references": None,
-        "descriptions": None,
-        "metadata": None,
-        "reverses": None,
-        "reverses_dates": None,
         "line_entry": frame_array(lines["position"]),
         "line_account": frame_array(lines["account_id"]),
         "line_fund": None if (lines["fund"] == FUND).all() else lines["fund"].to_list(),
         "line_currency": None if (lines["currency"] == "USD").all() else lines["currency"].to_list(),
         "line_amount": frame_array(lines["amount"]),
     }
+    with _entering(columns, origin=origin, actor_id=actor_id):
+        pass  # nobody asks which entries they became
+
+
+@contextmanager
+def _entering(columns: Mapping[str, Any], *, origin: Origin, actor_id: int) -> Iterator[Any]:
+    """The cursor on which `ledger_enter` was called; a column that is absent is empty."""
+    parameters = {**_EMPTY, **columns, "origin": origin, "actor": actor_id, "batch": ONLINE}
     with translated(), connection.cursor() as cursor:
         cursor.execute(_ENTER, parameters)
+        yield cursor
 
 
 def enter_event(

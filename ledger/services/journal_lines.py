@@ -125,19 +125,22 @@ class Sums:
     credits: Decimal
 
 
-def checked_lines(given: Sequence[Mapping[str, Any]]) -> list[Line]:
-    """The lines, checked; raises the first of `problems_of`."""
-    lines, problems = examine(given)
+def checked_lines(given: Sequence[Mapping[str, Any]], *, takes_back: bool = False) -> list[Line]:
+    """The lines, checked as `examine` does; raises the first problem."""
+    lines, problems = examine(given, takes_back=takes_back)
     if problems:
         raise problems[0]
     return lines
 
 
-def examine(given: Sequence[Mapping[str, Any]]) -> tuple[list[Line], list[LedgerError]]:
+def examine(
+    given: Sequence[Mapping[str, Any]], *, takes_back: bool = False
+) -> tuple[list[Line], list[LedgerError]]:
     """The good ones of these lines, and everything that is wrong with the others and with the whole.
 
     A line is {account: code, side: DR or CR, amount: string, int or Decimal} and, where they are not its account's,
-    {currency, fund}. A journal balances in each currency and fund.
+    {currency, fund}. A journal balances in each currency and fund. What `takes_back` an entry may be on accounts that
+    were given up since.
     """
     if not FEWEST_LINES <= len(given) <= MOST_LINES:
         return [], [LineCount(fewest=FEWEST_LINES, most=MOST_LINES, given=len(given))]
@@ -150,7 +153,7 @@ def examine(given: Sequence[Mapping[str, Any]]) -> tuple[list[Line], list[Ledger
     problems: list[LedgerError] = []
     for number, raw in enumerate(given, 1):
         try:
-            lines.append(_line(number, raw, accounts, funds))
+            lines.append(_line(number, raw, accounts, funds, takes_back))
         except BadLine as problem:
             problems.append(problem)
     if not problems:
@@ -170,12 +173,14 @@ def sums_of(lines: Sequence[Line]) -> list[Sums]:
     return [Sums(*key, debits=both["DR"], credits=both["CR"]) for key, both in totals.items()]
 
 
-def _line(number: int, raw: Mapping[str, Any], accounts: Mapping[str, Account], funds: set[str]) -> Line:
+def _line(
+    number: int, raw: Mapping[str, Any], accounts: Mapping[str, Account], funds: set[str], takes_back: bool
+) -> Line:
     code = str(raw.get("account") or "").strip()
     account = accounts.get(code)
     if account is None:
         raise LineAccountUnknown(line=number, account=code or "without a code")
-    if not account.active:
+    if not account.active and not takes_back:
         raise LineAccountInactive(line=number, account=code)
     if account.is_control and Origin.MANUAL not in account.control_origins:
         raise LineControlAccount(line=number, account=f"{account.code} {account.name}")

@@ -149,7 +149,7 @@ def approve_journal(*, number: str, actor: User, note: str = "") -> ManualJourna
     JournalDecided, OwnJournal, what `submit_journal` raises of lines, and as `entries.enter`.
     """
     journal = _waiting(number, actor)
-    entered = _enter(journal, checked_lines(journal.lines))
+    entered = _enter(journal, checked_lines(journal.lines, takes_back=journal.reverses_id is not None))
     journal.status = ManualJournal.Status.POSTED
     journal.entry_id = entered.entry_id
     _decide(journal, actor=actor, note=note.strip()[:500], after={"je_number": entered.je_number})
@@ -189,7 +189,7 @@ def reverse_journal(
     if day < entry.je_date:
         raise ReversedTooEarly(je_number=je_number, je_date=entry.je_date, date=day)
     return _submitted(
-        checked_lines(mirrored(entry)),
+        checked_lines(mirrored(entry), takes_back=True),
         je_date=day,
         description=f"Reversal of {je_number}: {entry.description}"[:LONGEST_DESCRIPTION],
         reason=reason,

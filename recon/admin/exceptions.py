@@ -32,7 +32,7 @@ from batconnect.common.screens import (
 from batconnect.common.weeks import local_date
 from ledger.services.reasons import LONGEST_REASON
 
-from ..models import Outcome, ReconLog, ReconMatch, Side
+from ..models import CurbSettlement, Outcome, ReconLog, ReconMatch, Row, SettlementStatus, Side
 from ..selectors.exceptions import jobs_in_force, notes_of, open_exceptions, partner_logs
 from ..services import decisions, write_offs
 from .parts import OUTCOME_TONES, actor_of, failure_words, may, score_text, shown_money, side_by_side
@@ -167,6 +167,7 @@ class ExceptionAdmin(ReadOnlyAdmin):
         still_open = open_exceptions([record.job_id]).filter(pk=record.pk).first()
         candidates = partner_logs(record)
         current = record.job.superseded_by_id is None
+        settlement = _settlement_of(record)
         tables = []
         if candidates:
             tables.append(side_by_side(record, candidates))
@@ -188,9 +189,10 @@ class ExceptionAdmin(ReadOnlyAdmin):
                 ("Rule", Cell(record.rule or "–")),
                 ("Why", Cell(_why(record))),
                 ("Reasons", Cell(record.reasons or "–")),
+                *_settlement_facts(settlement),
             ],
             tables=tables,
-            actions=_actions(request, record) if still_open is not None and current else [],
+            actions=_actions(request, record, settlement) if still_open is not None and current else [],
         )
 
     def decision_view(self, request: HttpRequest, log_id: int, action: str) -> HttpResponse:
@@ -263,15 +265,35 @@ def _says(action: str, log: ReconLog) -> str:
     return f"{log.key}, {shown_money(log.amount)} {log.currency}"
 
 
-def _actions(request: HttpRequest, log: ReconLog) -> list[Action]:
+def _settlement_of(log: ReconLog) -> Row | None:
+    """The card settlement that a row of the outside is."""
+    known: Any = CurbSettlement.objects.with_status()
+    return known.filter(external_row=log.external_row_id).first() if log.external_row_id else None
+
+
+def _settlement_facts(settlement: Row | None) -> list[tuple[str, Cell]]:
+    if settlement is None:
+        return []
+    status = SettlementStatus(settlement.status).label
+    return [("Card settlement", Cell(status, admin_url(settlement)))]
+
+
+def _actions(request: HttpRequest, log: ReconLog, settlement: Row | None) -> list[Action]:
     offered = []
+    # What has no entry is neither matched nor written off: it is decided on the settlement's own page.
+    entered = settlement is None or settlement.status == SettlementStatus.ENTERED
     if may(request, "decide_exception"):
-        if log.outcome in (Outcome.SUGGESTED, Outcome.AMBIGUOUS):
+        if entered and log.outcome in (Outcome.SUGGESTED, Outcome.AMBIGUOUS):
             offered += [("Accept…", "accept", "primary"), ("Reject…", "reject", "default")]
-        offered += [("Match by hand…", "match", "default"), ("Comment…", "comment", "default")]
-    if may(request, "write_off") and log.job.source.write_off_limit:
+        if entered:
+            offered.append(("Match by hand…", "match", "default"))
+        offered.append(("Comment…", "comment", "default"))
+    if entered and may(request, "write_off") and log.job.source.write_off_limit:
         offered.append(("Write off…", "write-off", "danger"))
-    return [
+    decide = []
+    if settlement is not None and not entered and request.user.has_perm("recon.view_curbsettlement"):
+        decide.append(Action("Decide on this settlement", admin_url(settlement), look="primary"))
+    return decide + [
         Action(label, reverse(f"admin:recon_reconlog_{name}", args=[log.pk]), look=look)
         for label, name, look in offered
     ]

@@ -32,6 +32,7 @@ from batconnect.common.screens import (
 )
 from batconnect.common.weeks import local_date
 from ledger.selectors.journal import je_number
+from ledger.services.entry_lines import NoEntry
 from ledger.services.reasons import LONGEST_REASON
 
 from ..models import CurbSettlement, ReconMatch, Row, SettlementStatus
@@ -191,13 +192,17 @@ def _effect_table(decision: str, record: Row) -> Table:
     """What a decision enters in the journal."""
     wanted = DECISIONS[decision][0]
     entered = decision in ("enter", "take-back") and record.status == wanted
+    empty, effect = "Nothing: no entry is made.", []
+    if entered:
+        try:
+            effect = settlements.effect(record)
+        except NoEntry as error:  # no template takes it: carrying it out is refused with the same sentence
+            empty = str(error)
     rows = [
         [Cell(str(account)), money_cell(max(amount, ZERO) or None), money_cell(max(-amount, ZERO) or None)]
-        for account, amount in (settlements.effect(record) if entered else [])
+        for account, amount in effect
     ]
-    return Table(
-        "What is entered", ["Account", "#Debit", "#Credit"], rows, empty="Nothing: no entry is made."
-    )
+    return Table("What is entered", ["Account", "#Debit", "#Credit"], rows, empty=empty)
 
 
 def _day_table(record: Row) -> Table:

@@ -5,7 +5,16 @@ from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
-from ..models import Outcome, ReconJob, ReconLog, ReconMatchRow, ReconNote, ReconSource
+from ..models import (
+    CurbSettlement,
+    Outcome,
+    ReconJob,
+    ReconLog,
+    ReconMatchRow,
+    ReconNote,
+    ReconSource,
+    SettlementStatus,
+)
 
 LATE = "late"
 
@@ -23,20 +32,26 @@ def jobs_in_force(source: ReconSource | None = None) -> QuerySet[ReconJob]:
 def open_exceptions(job_ids: Sequence[int] | None = None) -> QuerySet[ReconLog]:
     """Logs whose row has no partner yet; of the last job of each source, unless said otherwise.
 
-    `turned_down`: a person rejected what was suggested for it.
+    `turned_down`: a person rejected what was suggested for it. Settlements that were dismissed or taken back need
+    nobody any more.
     """
     jobs = list(jobs_in_force().values_list("pk", flat=True)) if job_ids is None else list(job_ids)
     of_row = Q(side="external", external_row_id=OuterRef("external_row_id")) | Q(
         side="ledger", line_id=OuterRef("line_id")
     )
     held = ReconMatchRow.objects.filter(of_row, active=True)
+    settlements: Any = CurbSettlement.objects.with_status()
+    gone = settlements.filter(
+        external_row_id=OuterRef("external_row_id"),
+        status__in=[SettlementStatus.DISMISSED, SettlementStatus.REVERSED],
+    )
     turned_down = ReconMatchRow.objects.filter(
         of_row, match__status="REJECTED", match__source=OuterRef("job__source_id")
     )
     return (
         ReconLog.objects.filter(job_id__in=jobs)
         .exclude(outcome=Outcome.MATCHED)
-        .filter(~Exists(held))
+        .filter(~Exists(held), ~Exists(gone))
         .annotate(turned_down=Exists(turned_down), source_name=F("job__source__name"))
     )
 

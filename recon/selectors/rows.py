@@ -31,19 +31,19 @@ _HELD = """
     OFFSET 0
   ) held ON true
 """
-# A settlement that was not entered, because it seems to come twice, belongs to no day until a person says so; one whose
-# entry was taken back belongs to none any more.
+# A settlement that was not entered, because it seems to come twice, belongs to no day until a person says so. One that
+# was dismissed, or whose entry was taken back, is no money, and is not looked at.
 _EXTERNAL = f"""
 SELECT e.id, e.external_id AS key, e.amount, e.currency, (extract(epoch FROM e.occurred_at) * 1000000)::bigint AS at,
        e.reference, e.description,
-       CASE WHEN c.id IS NOT NULL AND (c.entry_id IS NULL OR EXISTS (
-              SELECT FROM ledger_entry_reversal v WHERE v.entry_id = c.entry_id AND v.reversed_by_date <= %(date)s))
-            THEN '' ELSE e.group_key END,
+       CASE WHEN c.id IS NOT NULL AND c.entry_id IS NULL THEN '' ELSE e.group_key END,
        e.figures_hash, held.match_id AS match, coalesce(held.decided, false)
   FROM recon_external_row e
   LEFT JOIN curb_settlement c ON c.external_row_id = e.id
   {_HELD.format(row="r.side = 'external' AND r.external_row_id = e.id")}
  WHERE e.source_id = %(source)s AND e.occurred_at < %(until)s AND (held.match_id IS NULL OR held.ours)
+   AND (held.match_id IS NOT NULL OR c.id IS NULL OR c.dismissed_at IS NULL AND NOT EXISTS (
+     SELECT FROM ledger_entry_reversal v WHERE v.entry_id = c.entry_id AND v.reversed_by_date <= %(date)s))
 """
 # Entries that were taken back stand for nothing, unless one of the two was matched before the other came. Entries that
 # the source's own settlements made are the other side of its rows already.

@@ -1,25 +1,13 @@
 """What people decide about rows: accept, reject, match by hand, undo, comment. Each is one transaction, audited."""
 
 from collections.abc import Collection, Sequence
-from typing import Any
 
 from batconnect.common import audit
 from batconnect.common.models import User
 from batconnect.common.transactions import money_transaction
 from ledger.services.reasons import checked_reason
 
-from ..models import (
-    CurbSettlement,
-    Outcome,
-    ReconJob,
-    ReconLog,
-    ReconMatch,
-    ReconMatchRow,
-    ReconNote,
-    ReconSource,
-    SettlementStatus,
-    Side,
-)
+from ..models import Outcome, ReconJob, ReconLog, ReconMatch, ReconMatchRow, ReconNote, ReconSource, Side
 from .errors import ChangedMeanwhile, ReconError
 from .locking import hold_source
 from .matches import Rows, find_rows, make_match
@@ -62,11 +50,10 @@ class NoteMissing(ReconError):
 def accept(*, log_id: int, actor: User, partner: str = "", note: str = "") -> ReconMatch:
     """Make what was suggested for a row a match; for an ambiguous one, with the partner chosen.
 
-    Raises UnknownException, NothingSuggested, ChooseOne, ChangedMeanwhile.
+    Raises UnknownException, NothingSuggested, ChooseOne, ChangedMeanwhile, NotEntered.
     """
     log = held_log(log_id)
     rows = rows_of_logs(log, suggested_with(log, partner))
-    _check_stand(rows)
     match = make_match(
         rows, rule=log.rule or ReconMatch.Rule.HAND, actor=actor, job=log.job, score=log.score, note=note,
         reasons=log.reasons if log.outcome == Outcome.SUGGESTED else "",
@@ -99,7 +86,7 @@ def match_by_hand(
     """Match rows that a person found to belong together, whatever they come to; the difference is kept.
 
     external: outside ids. ledger: journal lines, as JE-201903-17/2. Raises UnknownRow, OneSided, ReasonLength,
-    ChangedMeanwhile.
+    ChangedMeanwhile, NotEntered.
     """
     reason = checked_reason(reason)
     hold_source(source.pk)
@@ -179,14 +166,6 @@ def rows_of_logs(log: ReconLog, others: Sequence[ReconLog]) -> Rows:
 def _logs_of(log: ReconLog, keys: set[str]) -> list[ReconLog]:
     other = Side.LEDGER if log.side == Side.EXTERNAL else Side.EXTERNAL
     return list(ReconLog.objects.filter(job_id=log.job_id, side=other, key__in=keys).order_by("id"))
-
-
-def _check_stand(rows: Rows) -> None:
-    """A settlement whose entry was taken back since it was suggested settles nothing. Raises ChangedMeanwhile."""
-    known: Any = CurbSettlement.objects.with_status()
-    gone = known.filter(external_row__in=rows.external, status=SettlementStatus.REVERSED)
-    for key in gone.values_list("external_row__external_id", flat=True)[:1]:
-        raise ChangedMeanwhile(row=key)
 
 
 def _record(actor: User, action: str, match: ReconMatch, rows: Rows) -> None:

@@ -20,3 +20,11 @@ class UnknownJob(ReconError):
 class ChangedMeanwhile(ReconError):
     code, status = "recon.changed", 409
     message = "{row} is matched meanwhile, or in a newer reconciliation. Look at it again."
+
+
+class NotEntered(ReconError):
+    code, status = "settlement.not_entered", 409
+    message = (
+        "Settlement {settlement} is {status}, so it is no money that could be matched or written off. "
+        "What becomes of it is decided among the card settlements."
+    )

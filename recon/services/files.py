@@ -1,6 +1,8 @@
 """The files that a reconciliation may read: below the import folder, or what a person sent."""
 
 import hashlib
+import os
+import stat
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -19,6 +21,11 @@ LONGEST_PATH = 1000
 class FileNotAllowed(ReconError):
     code, status = "recon.file_path", 400
     message = "There is no file {path} below the import folder."
+
+
+class FileNotThere(ReconError):
+    code, status = "recon.file_not_there", 400
+    message = "{path} cannot be read: {problem}. Give the path of a file."
 
 
 class NoFile(ReconError):
@@ -55,6 +62,17 @@ def import_file(path: str) -> Given:
     if not found.is_relative_to(root) or not found.is_file():
         raise FileNotAllowed(path=shown)
     return Given(found, str(found.relative_to(root)))
+
+
+def local_file(path: Path) -> Given:
+    """A file that somebody at this machine names. Raises FileNotThere."""
+    try:
+        with path.open("rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise FileNotThere(path=path, problem="not an ordinary file")
+    except (OSError, ValueError) as error:
+        raise FileNotThere(path=path, problem=getattr(error, "strerror", None) or error) from None
+    return Given(path, path.name)
 
 
 def uploaded_file(token: str) -> Given:

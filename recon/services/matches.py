@@ -15,8 +15,17 @@ from batconnect.common.transactions import sqlstate
 from ledger.models import EntryLine
 from ledger.selectors.account_balances import next_month
 
-from ..models import ExternalRow, ReconJob, ReconMatch, ReconMatchRow, ReconSource, Side
-from .errors import ChangedMeanwhile, ReconError
+from ..models import (
+    CurbSettlement,
+    ExternalRow,
+    ReconJob,
+    ReconMatch,
+    ReconMatchRow,
+    ReconSource,
+    SettlementStatus,
+    Side,
+)
+from .errors import ChangedMeanwhile, NotEntered, ReconError
 from .rules import line_key
 
 PLACES = 100_000  # a line's id is its entry's, and then its place in five digits
@@ -103,8 +112,13 @@ def make_match(
     status: str = ReconMatch.Status.ACTIVE,
     entry: tuple[int, Any] | None = None,
 ) -> ReconMatch:
-    """A match of these rows, decided by a person. The caller holds the source. Raises ChangedMeanwhile."""
+    """A match of these rows, decided by a person. The caller holds the source.
+
+    Raises ChangedMeanwhile; NotEntered where a row is a settlement that is held, dismissed or taken back.
+    """
     active = status == ReconMatch.Status.ACTIVE
+    if active:
+        _check_entered(rows.external)
     try:
         with transaction.atomic():
             match = ReconMatch.objects.create(
@@ -139,6 +153,17 @@ def make_match(
             raise
         raise ChangedMeanwhile(row="One of the rows") from error
     return match
+
+
+def _check_entered(rows: Sequence[ExternalRow]) -> None:
+    """What has no entry, or had it taken back, settles nothing. Raises NotEntered."""
+    known: Any = CurbSettlement.objects.with_status().select_related("external_row")
+    others = known.filter(external_row__in=rows).exclude(status=SettlementStatus.ENTERED)
+    for settlement in others.order_by("pk")[:1]:
+        raise NotEntered(
+            settlement=settlement.external_row.external_id[:80],
+            status=SettlementStatus(settlement.status).label.lower(),
+        )
 
 
 def end_match(match: ReconMatch, *, reason: str, actor: User) -> None:

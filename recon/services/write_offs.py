@@ -53,7 +53,7 @@ def write_off(
     """Write a row off; or, with the partner that is suggested for it, the difference between them.
 
     The entry is dated `on`, or the first open day after it. Raises UnknownException, NothingSuggested, ChooseOne,
-    NothingToWriteOff, OverLimit, WhichAccount, ControlAccount, ChangedMeanwhile, ReasonLength.
+    NothingToWriteOff, OverLimit, WhichAccount, ControlAccount, ChangedMeanwhile, NotEntered, ReasonLength.
     """
     reason = checked_reason(reason)
     log = held_log(log_id)

@@ -9,10 +9,11 @@ from decimal import Decimal
 
 from batconnect.common.money import ZERO, parse_amount, to_cents
 from batconnect.common.weeks import WEEK, saturday_of
+from ledger.models import InstallmentStatus
 from ledger.services.reasons import checked_reason
 
 from ..matrix import Planned, interest_for, lay_out, split
-from ..models import Because, InstallmentStatus, RepaymentInstallment, State, Status
+from ..models import Because, RepaymentInstallment, State, Status
 from .errors import (
     DueTooEarly,
     DueTooLate,

@@ -10,9 +10,10 @@ from django.db import connection
 
 from batconnect.common import locks
 from batconnect.common.money import total
+from ledger.models import InstallmentStatus
 from ledger.services.accounts import lock_accounts
 
-from ..models import InstallmentStatus, Repayment, RepaymentInstallment
+from ..models import Repayment, RepaymentInstallment
 from .errors import UnknownRepayment
 
 

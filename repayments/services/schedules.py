@@ -13,7 +13,7 @@ from batconnect.common.money import parse_amount
 from batconnect.common.numbers import reserve_numbers
 from batconnect.common.transactions import money_transaction
 from leases.models import Lease
-from ledger.models import DriverAccount, LedgerPosting
+from ledger.models import DriverAccount, InstallmentStatus, LedgerPosting
 from ledger.services.accounts import lock_accounts, open_account
 from ledger.services.reposting import post_again
 
@@ -23,7 +23,6 @@ from ..models import (
     LARGEST,
     SMALLEST,
     Because,
-    InstallmentStatus,
     Kind,
     Repayment,
     RepaymentInstallment,

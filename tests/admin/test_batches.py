@@ -17,8 +17,10 @@ from batconnect.jobs.models import JobRun
 from ledger.models import EntryHeader, ImportBatch, JournalRun, SourceTransaction
 from ledger.services import batches
 from ledger.services.packs import install_pack
+from tests.factories import make_lease
 from tests.ledger import batch_stories as story
 from tests.ledger.batch_files import WHY, as_csv, sound, unbalanced, unroutable, work
+from tests.ledger.trip_files import load, trip, written
 
 pytestmark = pytest.mark.django_db
 START = reverse("admin:ledger_journalrun_start")
@@ -132,12 +134,49 @@ def test_a_file_is_received_previewed_loaded_and_posted(chief: Client, folder: P
     assert "Loaded before" in said
 
 
+def test_a_large_file_of_trips_is_loaded_in_the_background_and_journalised_by_a_run(
+    chief: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.admin.imports.AT_ONCE", 100)
+    lease = make_lease()
+    content = written([trip(lease), trip(lease, TOTAL_AMOUNT="1")])
+    upload = reverse("admin:ledger_importbatch_upload")
+
+    def send() -> str:
+        answer = chief.post(upload, {"file": SimpleUploadedFile("march.csv", content)})
+        assert "/file/" in answer["Location"]
+        return str(answer["Location"])
+
+    loading = send()
+    assert not ImportBatch.objects.exists(), "nobody waits for it"
+    assert "its trips get their entries by a bulk run" in text(chief.get(loading))
+    work()
+    run = JournalRun.objects.get()
+    assert chief.get(loading)["Location"] == page_of(run)
+    assert (run.state, run.entries, run.pack) == ("POSTED", 1, "taxi")
+    batch = reverse("admin:ledger_importbatch_change", args=[run.import_batch_id])
+    page = text(chief.get(batch))
+    assert page_of(run) in page and "Parked rows of this file" in page and "trips that wait" not in page
+    # Sent again, all of it is known: that is no failure.
+    again = send()
+    assert [job.status for job in work()] == ["SUCCEEDED"]
+    assert "Nothing to do: every taxi row" in text(chief.get(again))
+    assert JournalRun.objects.count() == 1
+
+
+def test_trips_without_entries_lead_to_a_run_over_them(chief: Client, tmp_path: Path) -> None:
+    batch = load(tmp_path, trip(make_lease()), journalise=False).batch_id
+    page = text(chief.get(reverse("admin:ledger_importbatch_change", args=[batch])))
+    assert f"{START}?pack=taxi" in page and "Journalise trips that wait" in page
+
+
 def test_a_file_with_wrong_rows_is_refused_and_says_which(chief: Client) -> None:
     url, sent, _ = confirm(chief, month="", file=SimpleUploadedFile("rows.csv", as_csv(unbalanced())))
     loading = chief.post(url, sent)["Location"]
     work()
     page = text(chief.get(loading))
     assert "3 of 20 rows of rows.csv were rejected" in page and "gross_amount" in page
+    assert "Wrong values are corrected in the file: send it again" in page
     batch = ImportBatch.objects.get()
     for address in (loading, reverse("admin:ledger_importbatch_change", args=[batch.pk])):
         assert reverse("admin:ledger_importbatch_rejects", args=[batch.pk, "xlsx"]) in text(
@@ -205,6 +244,8 @@ def test_rejects_are_a_table_and_files(chief: Client) -> None:
     run = posted(chief, rejected="valid")
     page = text(chief.get(page_of(run)))
     assert "The first 20 of 60." in page and "HOME01" in page
+    assert "change the templates, then start a run over their month" in page
+    assert f"{START}?pack=takaful&amp;month=2019-03" in page and "Run over what was left out" in page
     address = {
         kind: reverse("admin:ledger_journalrun_rejects", args=[run.pk, kind]) for kind in ("csv", "xlsx")
     }

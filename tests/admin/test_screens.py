@@ -1,18 +1,25 @@
 """Every screen opens for those who may see it, for nobody else, at a constant price; and changes nothing."""
 
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
+from batconnect.cases.services.documents import attach
+from batconnect.cases.services.opening import open_case
 from batconnect.common import screens
 from batconnect.common.models import User
+from batconnect.common.weeks import local_date
 from ledger.models import LedgerPosting
+from ledger.selectors.aging import BUCKETS, aging_totals
 from tests.factories import make_user
 from tests.ledger.factories import MONDAY_AFTER, charge, make_account
 
@@ -91,6 +98,32 @@ def test_home_shows_the_last_week_and_what_needs_a_person(chief: Client, week: S
     assert "Week of Mar 3, 2019" in page
     assert "423.20" in page  # four card trips of 105.80
     assert "Parked rows" in page and "Jobs failed" in page
+
+
+def test_home_says_how_long_what_is_owed_is_due(chief: Client, week: SimpleNamespace) -> None:
+    figures = chief.get(reverse("admin:index")).context["receivables"]
+    told = {label: cell.text for label, cell in figures}
+    totals = aging_totals(today=local_date(timezone.now()))
+    # The 2019 charges are long due; what is shown adds up to what is owed.
+    assert told["29 days and more"] == screens.money(totals["days_29_plus"])
+    assert sum(totals[name] for name in BUCKETS) == totals["open_debits"]
+
+
+def test_a_drivers_page_has_the_papers_of_his_cases(
+    chief: Client, clerk: Any, week: SimpleNamespace, settings: Any, tmp_path: Path
+) -> None:
+    settings.MEDIA_ROOT = tmp_path
+    user = User.objects.get(username="chief")
+    case = open_case(prefix="MISCEXP", actor=user, at=timezone.now(), data={"lease_id": week.lease.pk})
+    attach(case_no=case.case_no, upload=SimpleUploadedFile("key.pdf", b"%PDF-1.4 a paper"), actor=user)
+    address = url("ledger_driveraccount", "change", week.account.pk)
+    page = chief.get(address).content.decode()
+    assert "key.pdf" in page and case.case_no in page
+    assert (
+        "key.pdf" not in chief.get(url("ledger_driveraccount", "change", make_account().pk)).content.decode()
+    )
+    # Who may not see the case sees nothing of it.
+    assert "key.pdf" not in clerk("ledger.view_driveraccount").get(address).content.decode()
 
 
 def test_home_says_what_to_do_before_the_first_run(chief: Client) -> None:

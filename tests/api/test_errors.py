@@ -3,11 +3,14 @@
 import json
 
 import pytest
+from django.db import InterfaceError, OperationalError, connections
+from django.db.utils import ConnectionHandler
 from django.test import Client
 from rest_framework.test import APIClient
 from werkzeug.test import EnvironBuilder
 
 from batconnect import wsgi
+from batconnect.api.errors import answer_exception
 from tests.factories import make_user
 from tests.ledger.factories import make_account
 
@@ -129,6 +132,18 @@ def test_a_fault_of_ours_shows_nothing_of_itself(api, settings, monkeypatch):
     api.raise_request_exception = False
     monkeypatch.setattr("ledger.api.queries.POSTING_SORTS", None)
     check(api.get("/ledger/postings"), 500, "server_error")
+
+
+def test_a_database_that_is_away_is_told_as_such():
+    """503, and not our fault: a client may send the same again."""
+    away = {**connections.databases["default"], "HOST": "127.0.0.1", "PORT": "1"}
+    database = ConnectionHandler({"default": away})["default"]
+    with pytest.raises(OperationalError) as refused, database.wrap_database_errors:
+        database.connect()
+    for error in (refused.value, InterfaceError("connection already closed")):
+        answer = answer_exception(error, {})
+        assert (answer.status_code, answer.data["error"]) == (503, "database.unreachable")
+        assert answer["Retry-After"] == "5"
 
 
 def test_throttled_by_user(db):

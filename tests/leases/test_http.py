@@ -6,7 +6,8 @@ from decimal import Decimal
 import pytest
 from rest_framework.test import APIClient
 
-from leases.models import Lease, LeaseCap, LeaseTermination
+from batconnect.common.models import AuditEntry
+from leases.models import Driver, Lease, LeaseCap, LeaseTermination, Medallion, Vehicle
 from ledger.models import LedgerPosting
 from tests.factories import make_driver, make_lease, make_medallion, make_user, make_vehicle
 from tests.ledger.factories import SUNDAY, account_of, balance, broken_proofs, run
@@ -174,3 +175,73 @@ def test_what_cannot_be_is_refused_with_a_sentence(desk, lease):
         assert answer.json()["message"]
     lease.pk = 10**9
     assert send(desk, lease, "fee", {"weekly_fee": "1", "effective_from": "2019-03-13"}).status_code == 404
+
+
+# --- drivers, medallions, vehicles ----------------------------------------------------------------------------
+
+
+def test_the_fleet_is_entered_and_changed_once_and_its_history_names_who():
+    office = client_with(
+        *(
+            f"leases.{verb}_{what}"
+            for verb in ("add", "change", "view")
+            for what in ("driver", "medallion", "vehicle")
+        )
+    )
+    body = {"tlc_license": "5400001", "name": "Amara Diallo", "license_expires_on": "2026-05-31"}
+    made = office.post("/drivers", body, format="json", HTTP_IDEMPOTENCY_KEY="one")
+    assert (made.status_code, made.json()["is_active"]) == (201, True)
+    again = office.post("/drivers/", body, format="json", HTTP_IDEMPOTENCY_KEY="one")
+    assert again.json() == made.json() and Driver.objects.filter(tlc_license="5400001").count() == 1
+    twice = office.post("/drivers", body, format="json")
+    assert (twice.status_code, twice.json()["error"]) == (409, "fleet.known_already")
+    driver = Driver.objects.get(tlc_license="5400001")
+    changed = office.patch(f"/drivers/{driver.pk}", {"phone": "212 555 0100"}, format="json")
+    assert changed.status_code == 200 and changed.json() == {**made.json(), "phone": "212 555 0100"}
+    assert office.get(f"/drivers/{driver.pk}").json() == changed.json()
+    office.patch(f"/drivers/{driver.pk}", {"phone": "212 555 0100"}, format="json")
+    assert (
+        driver.history.count() == 2
+        and driver.history.first().history_user.pk == AuditEntry.objects.latest("pk").actor_id
+    )
+    assert AuditEntry.objects.filter(subject=f"driver:{driver.pk}").count() == 2
+
+    other = office.post("/vehicles", {"vin": "1FM", "plate": "T1C", "model_year": 2019}, format="json").json()
+    assert other["plate_state"] == "NY"
+    office.post("/vehicles", {"vin": "2FM"}, format="json")
+    clash = office.patch(f"/vehicles/{other['id']}", {"vin": "2FM"}, format="json")
+    assert (clash.status_code, clash.json()["message"]) == (
+        409,
+        "There is a vehicle 2FM already; change that one.",
+    )
+    assert office.post("/medallions", {"number": "9Z99"}, format="json").status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/drivers", {"name": "No licence"}),
+        ("/drivers", {"tlc_license": "1", "name": "x" * 121}),
+        ("/drivers", {"tlc_license": "1", "name": "A", "email": "nowhere"}),
+        ("/drivers", {"tlc_license": "1", "name": "A", "licence": "2"}),
+        ("/drivers", {"tlc_license": "1", "name": "bell\u0007"}),
+        ("/drivers", {"tlc_license": "1", "name": "A", "license_expires_on": "31/05/2026"}),
+        ("/drivers", {"tlc_license": 1, "name": "A"}),
+        ("/vehicles", {"vin": "x" * 18}),
+        ("/vehicles", {"vin": "V", "model_year": 1899}),
+        ("/vehicles", {"vin": "V", "model_year": "2019"}),
+        ("/medallions", {"number": ""}),
+        ("/medallions", {"number": "1A11", "is_active": "yes"}),
+    ],
+)
+def test_what_is_wrong_with_a_record_is_told_and_nothing_is_kept(path, body):
+    office = client_with("leases.add_driver", "leases.add_medallion", "leases.add_vehicle")
+    answer = office.post(path, body, format="json")
+    assert answer.status_code == 400 and answer.json()["message"], answer.content
+    assert not (Driver.objects.exists() or Vehicle.objects.exists() or Medallion.objects.exists())
+
+
+def test_who_may_see_the_fleet_may_not_write_it():
+    reader = client_with("leases.view_driver")
+    assert reader.post("/drivers", {"tlc_license": "1", "name": "A"}, format="json").status_code == 403
+    assert reader.patch(f"/drivers/{make_driver().pk}", {"name": "B"}, format="json").status_code == 403

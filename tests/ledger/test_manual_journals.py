@@ -271,6 +271,15 @@ def test_an_account_that_is_not_active_is_refused_when_written_and_when_approved
     assert journal.status == "SUBMITTED"
 
 
+def test_what_was_entered_on_an_account_that_was_given_up_since_can_be_taken_back() -> None:
+    entry = enter()
+    Account.objects.filter(code="5200").update(active=False)
+    journal = journals.reverse_journal(je_number=entry.je_number, reason=WHY, actor=accountant(), on=TODAY)
+    journals.approve_journal(number=journal.number, actor=controller())
+    assert moved("5200") == moved("1010") == 0
+    refused(lines_service.LineAccountInactive, submit)
+
+
 def test_all_that_is_wrong_with_the_lines_is_found_at_once() -> None:
     _, problems = lines_service.examine([{**FEE, "account": "1"}, {**BANK, "amount": "x"}, BANK])
     assert [problem.details["line"] for problem in problems] == [1, 2]

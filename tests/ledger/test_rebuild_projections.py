@@ -202,9 +202,11 @@ class TestReplay:
             ["15.00", "15.00"],
         ]
         code, out = run("replay_account", str(story.paid.pk), "--driver", "--json")
-        lines = [json.loads(line) for line in out.splitlines()]
-        assert len(lines) == len(list(replay_driver_account(story.paid.pk)))
-        assert set(lines[0]) == {
+        told = json.loads(out)
+        events = told["events"]
+        assert told["account"] == str(story.paid.pk)
+        assert len(events) == len(list(replay_driver_account(story.paid.pk)))
+        assert set(events[0]) == {
             "made_at", "kind", "number", "dated", "what", "amount", "balance", "open_debits", "open_credits",
         }  # fmt: skip
         assert "open credits" in run("replay_account", str(story.paid.pk), "--driver")[1]

@@ -15,8 +15,9 @@ from batconnect.common.errors import BatConnectError
 from ledger.models import Account, EntryHeader, EntryLine, Origin
 from ledger.services.house_events import enter_house_event
 from recon.models import CurbSettlement, ExternalRow, ReconJob, ReconLog, ReconSource
+from recon.selectors.exceptions import open_exceptions
 from recon.services import decisions, settlements, write_offs
-from recon.services.errors import ChangedMeanwhile
+from recon.services.errors import NotEntered
 from recon.services.files import Given
 from recon.services.settlements import NotSo, StillMatched, UnknownSettlement
 from recon.sources import BadFile, BadRow, Feed, get_adapter
@@ -137,6 +138,36 @@ def test_one_that_says_the_same_of_a_day_is_held_until_a_person_says_what_it_is(
         settlements.enter_held(settlement_id=pk_of("S-0301-B"), reason=REASON, actor=system_user())
 
 
+def test_one_that_is_not_entered_is_neither_matched_nor_written_off_and_a_decided_one_needs_nobody(
+    source: ReconSource, tmp_path: Path
+) -> None:
+    trips(tmp_path, FRIDAY)
+    twice = OF_FRIDAY.replace("S-0301", "S-0301-B")
+    source.write_off_limit = Decimal("100.00")
+    source.save()
+    job = reconcile(source, told(tmp_path, OF_FRIDAY, twice), on=MONDAY)
+    log = log_of(job, "S-0301-B")
+    by_hand = {
+        "source": source,
+        "external": ["S-0301-B"],
+        "ledger": list(ends(job, "ledger"))[:1],
+        "reason": REASON,
+        "actor": system_user(),
+    }
+    with pytest.raises(NotEntered, match="S-0301-B is held for a person"):
+        decisions.match_by_hand(**by_hand)
+    with pytest.raises(NotEntered):
+        write_offs.write_off(log_id=log.pk, reason=REASON, actor=system_user(), on=MONDAY)
+    assert balances()["1100"] == 0 and log in open_exceptions([job.pk])
+    settlements.dismiss(settlement_id=pk_of("S-0301-B"), reason=REASON, actor=system_user())
+    with pytest.raises(NotEntered, match="is dismissed"):
+        decisions.match_by_hand(**by_hand)
+    # Decided, it is no exception any more, neither of the run that found it nor of those that come.
+    assert log not in open_exceptions([job.pk])
+    anew = reconcile(source, told(tmp_path, OF_FRIDAY, twice, name="again.csv"), on=date(2019, 3, 5))
+    assert list(ends(anew)) == ["S-0301"]
+
+
 def test_a_short_one_is_matched_with_its_day_and_the_difference_written_off(
     source: ReconSource, tmp_path: Path
 ) -> None:
@@ -229,9 +260,9 @@ def test_one_that_was_taken_back_belongs_to_no_day(source: ReconSource, tmp_path
     trips(tmp_path, FRIDAY)
     job = reconcile(source, told(tmp_path, OF_FRIDAY), on=MONDAY)
     settlements.take_back(settlement_id=pk_of("S-0301"), reason=REASON, actor=system_user(), on=MONDAY)
-    with pytest.raises(ChangedMeanwhile):
+    with pytest.raises(NotEntered, match="is taken back"):
         decisions.accept(log_id=log_of(job, "S-0301").pk, actor=system_user())
-    assert ends(reconcile(source, told(tmp_path, OF_FRIDAY), on=MONDAY))["S-0301"][0] == "unmatched"
+    assert "S-0301" not in ends(reconcile(source, told(tmp_path, OF_FRIDAY), on=MONDAY))
     anew = reconcile(source, told(tmp_path, OF_FRIDAY.replace("S-0301", "S-0301-C")), on=MONDAY)
     assert status_of("S-0301-C") == "ENTERED" and ends(anew)["S-0301-C"] == ("suggested", "group_key")
 

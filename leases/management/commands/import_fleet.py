@@ -46,7 +46,10 @@ class Command(BaseCommand):
                 actor=system_user(),
             )
         except BatConnectError as error:
-            raise CommandError(f"{error} Nothing was imported.") from error
+            told = f"{error} Nothing was imported."
+            if options["json"]:
+                self.stdout.write(json.dumps({"error": error.code, "message": told}))
+            raise CommandError(told) from error
         self.stdout.write(json.dumps(imported.as_dict()) if options["json"] else _told(imported))
 
 

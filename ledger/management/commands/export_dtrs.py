@@ -1,15 +1,12 @@
 """`export_dtrs`: the DTRs of a closed week as PDF files."""
 
-from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandParser
 
-from batconnect.common.commands import ReportingCommand, iso_date
+from batconnect.common.commands import ReportingCommand, iso_date, worker_count
 from ledger.services.dtr_export import export_dtrs
-
-MOST_WORKERS = 64
 
 
 class Command(ReportingCommand):
@@ -24,7 +21,7 @@ class Command(ReportingCommand):
         parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder; made if missing")
         parser.add_argument("--one-file", action="store_true", help="all in one PDF")
         parser.add_argument(
-            "--workers", type=_workers, metavar="N", help="processes to use (default: one per processor)"
+            "--workers", type=worker_count, metavar="N", help="processes to use (default: one per processor)"
         )
 
     def report(self, **options: Any) -> dict[str, Any]:
@@ -41,9 +38,3 @@ class Command(ReportingCommand):
         self.stdout.write(
             f"{result['dtrs']} DTRs of the week of {result['week']}: {files} in {result['out']}"
         )
-
-
-def _workers(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MOST_WORKERS:
-        raise ArgumentTypeError(f"{text!r} is not a number of processes from 1 to {MOST_WORKERS}")
-    return int(text)

@@ -9,7 +9,7 @@ from batconnect.common import audit
 from batconnect.common.commands import ReportingCommand, iso_date, today_in_new_york
 from batconnect.common.money import parse_amount
 from ledger.services.opening_balances import check_opening, import_opening_balances
-from ledger.services.opening_file import COLUMNS, BadOpeningFile, read_opening
+from ledger.services.opening_file import COLUMNS, MOST_BYTES, BadOpeningFile, read_opening
 
 MOST_TOLD = 50
 
@@ -30,7 +30,8 @@ class Command(ReportingCommand):
         path, on = Path(options["file"]), today_in_new_york()
         control = parse_amount(options["control_total"])
         try:
-            content = path.read_bytes()
+            with path.open("rb") as opened:  # one byte more than is taken, however large it is
+                content = opened.read(MOST_BYTES + 1)
         except OSError as error:
             raise BadOpeningFile(what=f"{path} cannot be read: {error.strerror}.") from error
         file = read_opening(content=content, name=path.name, on=on)

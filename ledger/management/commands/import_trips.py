@@ -41,8 +41,13 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         if options["json"]:
             self.stdout.write(json.dumps(_figures(result)))
-        else:
-            self._tell(result, time.perf_counter() - started)
+            return
+        self._tell(result, time.perf_counter() - started)
+        if options["leave_journal"] and result.accepted:
+            self.stdout.write(
+                "\nThe trips have no entries yet, and settle only once they have:\n"
+                "  manage.py post_batch --pack taxi --month YYYY-MM, for each month that they lie in"
+            )
 
     def _tell(self, result: TripImport, seconds: float) -> None:
         for name in COUNTS:

@@ -12,7 +12,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from batconnect.common.audit import system_user
-from batconnect.common.commands import ReportingCommand, iso_date, iso_month
+from batconnect.common.commands import ReportingCommand, iso_date, iso_month, worker_count
 from ledger.models import JournalRun, RunState, SourceReject
 from ledger.selectors.batches import run_effect, run_timings
 from ledger.services import batches
@@ -70,7 +70,11 @@ class Command(ReportingCommand):
             "--on", type=iso_date, help="with --reverse: its accounting date, if it is no trips' run"
         )
         parser.add_argument(
-            "--workers", type=int, default=1, help="processes that share the work (default: 1)"
+            "--workers",
+            type=worker_count,
+            default=1,
+            metavar="N",
+            help="processes that share the work (default: 1)",
         )
 
     def report(self, **options: Any) -> dict[str, Any]:
@@ -95,7 +99,7 @@ class Command(ReportingCommand):
                 "--dry-run and --accept-valid are chosen when a run starts, with --month or --file."
             )
         how: dict[str, Any] = {
-            "workers": max(1, options["workers"]),
+            "workers": options["workers"],
             "progress": None if self.quiet else self.show,
         }
         if options["resume"] is not None:

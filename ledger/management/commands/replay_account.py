@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from batconnect.common.errors import BatConnectError
-from ledger.selectors.replay import Event, as_dict, replay_account, replay_driver_account
+from ledger.selectors.replay import Event, NoSuchAccount, as_dict, replay_account, replay_driver_account
 from ledger.services.archives import whole_ledger
 
 WIDEST = 60
@@ -23,7 +23,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("account", metavar="ACCOUNT")
         parser.add_argument("--driver", action="store_true", help="ACCOUNT is the number of a driver account")
-        parser.add_argument("--json", action="store_true", help="one JSON object a line")
+        parser.add_argument(
+            "--json", action="store_true", help="print one JSON object: the account and its events"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -31,6 +33,8 @@ class Command(BaseCommand):
             with whole_ledger():
                 self._print(options)
         except BatConnectError as error:
+            if options["json"]:
+                self.stdout.write(json.dumps({"error": error.code, "message": str(error)}))
             raise CommandError(str(error)) from error
 
     def _print(self, options: dict[str, Any]) -> None:
@@ -40,10 +44,13 @@ class Command(BaseCommand):
         elif account.isdecimal() and account.isascii():
             events = replay_driver_account(int(account))
         else:
-            raise CommandError(f"{account!r} is not the number of a driver account")
+            raise NoSuchAccount(kind="driver account", account=repr(account))
         if options["json"]:
-            for event in events:
-                self.stdout.write(json.dumps(as_dict(event)))
+            # One object, written as it is read: an account may have any number of events.
+            self.stdout.write(f'{{"account": {json.dumps(account)}, "events": [', ending="")
+            for count, event in enumerate(events):
+                self.stdout.write(f"{', ' if count else ''}{json.dumps(as_dict(event))}", ending="")
+            self.stdout.write("]}")
             return
         header = (
             (

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from batconnect.common.audit import system_user
-from batconnect.common.commands import ReportingCommand, iso_date, today_in_new_york
+from batconnect.common.commands import ReportingCommand, iso_date, today_in_new_york, worker_count
 from ledger.selectors.week_warnings import week_warnings
 from ledger.services import weekly_close
 
@@ -20,7 +20,10 @@ class Command(ReportingCommand):
         parser.add_argument("--week", type=iso_date, required=True, help="the week's Sunday, e.g. 2019-03-03")
         parser.add_argument("--dry-run", action="store_true", help="say what it would give; keep nothing")
         parser.add_argument(
-            "--workers", type=int, help="connections to share the work (default: from settings)"
+            "--workers",
+            type=worker_count,
+            metavar="N",
+            help="connections to share the work (default: from settings)",
         )
 
     def report(self, **options: Any) -> dict[str, Any]:

@@ -40,7 +40,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["head"]:
             return self._print_heads(options["json"])
-        expected = self._expected(options["head_file"], options["expect"])
+        expected = self._expected(options)
         try:
             # All proofs look at the same moment, whatever is posted meanwhile, and at archived months too.
             with whole_ledger() as archives:
@@ -71,12 +71,19 @@ class Command(BaseCommand):
         if seals:
             yield from check_seals(expected=expected)
 
-    def _expected(self, file: Path | None, given: list[str]) -> list[Head]:
+    def _expected(self, options: dict[str, Any]) -> list[Head]:
+        file: Path | None = options["head_file"]
         try:
             kept = read_heads(file.read_text()) if file else []
-            return kept + [head for text in given for head in read_heads(text)]
-        except (OSError, UnicodeDecodeError, UnreadableHead) as error:
-            raise CommandError(str(error)) from error
+            return kept + [head for text in options["expect"] for head in read_heads(text)]
+        except UnreadableHead as error:
+            code, told = error.code, str(error)
+        except (OSError, UnicodeDecodeError) as error:
+            problem = getattr(error, "strerror", None) or "it is no text"
+            code, told = "file.unreadable", f"{file} cannot be read: {problem}. Give a file of heads."
+        if options["json"]:
+            self.stdout.write(json.dumps({"error": code, "message": told}))
+        raise CommandError(told)
 
     def _print_heads(self, as_json: bool) -> None:
         found = heads()

@@ -8,7 +8,7 @@ from django.core.management.base import CommandParser
 from batconnect.common.audit import system_user
 from batconnect.common.commands import ReportingCommand, iso_date
 from recon.selectors.summaries import job_answer
-from recon.services.files import FileNotAllowed, Given
+from recon.services.files import local_file
 from recon.services.runs import find_source, run_recon
 
 
@@ -27,12 +27,7 @@ class Command(ReportingCommand):
         )
 
     def report(self, **options: Any) -> dict[str, Any]:
-        file = None
-        if options["file_path"]:
-            path = Path(options["file_path"])
-            if not path.is_file():
-                raise FileNotAllowed(path=path)
-            file = Given(path, path.name)
+        file = local_file(Path(options["file_path"])) if options["file_path"] else None
         source = find_source(options["source"])
         job = run_recon(source=source, on=options["date"], actor=system_user(), file=file)
         return job_answer(job)
