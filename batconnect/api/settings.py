@@ -76,6 +76,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "PaymentMethod": "ledger.models.PaymentMethod",
         "LeaseType": "leases.models.LeaseType",
         "BatchState": "ledger.models.RunState",
+        "WeekStatus": "ledger.models.WeeklyRun.Status",
         "JobStatus": "batconnect.jobs.models.JobRun.Status",
         "CaseStatus": "batconnect.cases.models.Case.Status",
         "CaseAction": "batconnect.cases.models.CaseEvent.Action",

@@ -32,7 +32,7 @@ from batconnect.common.weeks import check_sunday, local_date, saturday_of, sunda
 from batconnect.jobs.admin import job_state, progress_url
 from batconnect.jobs.models import JobRun
 from batconnect.jobs.services import start_job
-from ledger import tasks
+from ledger import tasks, week_jobs
 from ledger.models import DTR, JournalRun, ParkedRow, WeeklyRun
 from ledger.selectors.week_warnings import week_warnings
 from ledger.services import weekly_close
@@ -138,7 +138,7 @@ class WeeklyRunAdmin(ReadOnlyAdmin):
             saturday=saturday_of(shown) if shown else None,
             next_week=_next_week(),
             jobs=_watched(shown, may_print=request.user.has_perm("ledger.view_dtr")),
-            working=_live_run(),
+            working=week_jobs.at_work(),
             warnings=_warnings(shown, request.user.has_perm),
         )
 
@@ -149,10 +149,11 @@ class WeeklyRunAdmin(ReadOnlyAdmin):
 
     def _start(self, request: HttpRequest, week: date, *, dry_run: bool) -> HttpResponse:
         try:
-            start_job(
-                kind=tasks.WEEKLY_RUN,
-                parameters={"week": week, "dry_run": dry_run},
+            week_jobs.start_week(
+                week=week,
+                dry_run=dry_run,
                 actor=request.user,  # type: ignore[arg-type]
+                today=_today(),
             )
         except BatConnectError as error:
             messages.error(request, str(error))
@@ -223,11 +224,6 @@ def _next_week() -> date:
     return sunday_of(_today())
 
 
-def _live_run() -> JobRun | None:
-    kinds = (tasks.WEEKLY_RUN, tasks.INSTALLMENTS, tasks.EARNINGS)
-    return JobRun.objects.filter(kind__in=kinds, status__in=("PENDING", "RUNNING")).first()
-
-
 def _warnings(week: date | None, can: Callable[[str], bool]) -> list[tuple[str, str]]:
     """(sentence, where to look) for each; the second is empty where this user may not look."""
     if week is None:
@@ -242,9 +238,9 @@ def _warnings(week: date | None, can: Callable[[str], bool]) -> list[tuple[str, 
 
 def _watched(week: date | None, *, may_print: bool) -> list[dict[str, Any]]:
     """The latest preview of this week, and the last run of any: the one just started, or the one before."""
-    jobs = JobRun.objects.filter(kind=tasks.WEEKLY_RUN).select_related("started_by")
-    preview = jobs.filter(parameters={"week": str(week), "dry_run": True}).first() if week else None
-    run = jobs.filter(parameters__dry_run=False).first()
+    preview = week_jobs.jobs_of(week, dry_run=True).first() if week else None
+    runs = JobRun.objects.filter(kind=tasks.WEEKLY_RUN, parameters__dry_run=False)
+    run = runs.select_related("started_by").first()
     latest = [job for job in (preview, run) if job]
     return [_shown(job, may_print) for job in sorted(latest, key=lambda job: job.created_at, reverse=True)]
 

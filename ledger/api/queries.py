@@ -116,9 +116,6 @@ class DTRsQuery(PageQuery):
     medallion_no = TextField(max_length=10, required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        # isoweekday first: the Sunday before the calendar's first day cannot be computed.
-        if "week" in attrs and attrs["week"].isoweekday() != 7:
-            if attrs["week"].year < 1900:
-                raise serializers.ValidationError({"week": ["A week is named by its Sunday."]})
+        if "week" in attrs:
             check_sunday(attrs["week"])
         return attrs

@@ -1,11 +1,13 @@
 """Paths of the ledger, as clients know them."""
 
+from datetime import date
+
 from django.urls import register_converter
 from django.urls.converters import StringConverter
 
 from batconnect.api.routes import route
 
-from . import accounts, batches, drawers, dtrs, exports, journal, reports, views
+from . import accounts, batches, drawers, dtrs, exports, journal, reports, views, weeks
 
 
 class DTRNumber(StringConverter):
@@ -28,11 +30,24 @@ class JournalNumber(StringConverter):
     regex = f"(?:{EntryNumber.regex}|{ManualJournalNumber.regex})"
 
 
+class Week(StringConverter):
+    """A day as 2019-03-03; another text is no address."""
+
+    regex = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+
+    def to_python(self, value: str) -> date:  # type: ignore[override]
+        return date.fromisoformat(value)
+
+    def to_url(self, value: object) -> str:
+        return str(value)
+
+
 register_converter(DTRNumber, "dtr_number")
 register_converter(PaymentNumber, "payment_number")
 register_converter(EntryNumber, "je_number")
 register_converter(ManualJournalNumber, "mj_number")
 register_converter(JournalNumber, "journal_number")
+register_converter(Week, "week")
 
 urlpatterns = [
     route("postings", views.Postings.as_view(), name="ledger-postings"),
@@ -60,6 +75,8 @@ urlpatterns = [
         dtrs.ReverseSettlement.as_view(),
         name="ledger-reverse-settlement",
     ),
+    route("weeks", weeks.Weeks.as_view(), name="ledger-weeks"),
+    route("weeks/<week:week>", weeks.WeekDetail.as_view(), name="ledger-week"),
     route("account", accounts.Accounts.as_view(), name="ledger-accounts"),
     route("account/<uuid:account_id>", accounts.AccountDetail.as_view(), name="ledger-account"),
     route(

@@ -31,7 +31,9 @@ from .obligations import create_obligations
 from .shared_work import shared
 from .statements import freeze_dtrs
 
-__all__ = ["post_scheduled_installments", "register_source", "run_at_work", "run_week", "week_to_run"]
+__all__ = [
+    "check_week", "post_scheduled_installments", "register_source", "run_at_work", "run_week", "week_to_run"
+]  # fmt: skip
 
 Progress = Callable[[str, int, int], None]
 
@@ -94,6 +96,24 @@ def week_to_run(*, today: date) -> date | None:
     return week if saturday_of(week) < today else None
 
 
+def check_week(*, week: date, today: date) -> WeeklyRun | None:
+    """Whether a week may be run today. A closed one may: its run is returned, for it gives its result again.
+
+    Raises NotASunday, WeekTooFar, WeekNotEnded, WeekOutOfOrder.
+    """
+    check_sunday(week)
+    closed = WeeklyRun.objects.filter(week=week, status=WeeklyRun.Status.CLOSED).first()
+    if closed:
+        return closed
+    if today <= saturday_of(week):
+        raise WeekNotEnded(week=week, saturday=saturday_of(week), first_day=week + WEEK)
+    last_closed = _last_closed()
+    expected = last_closed + WEEK if last_closed else _started_first() or week
+    if week != expected:
+        raise WeekOutOfOrder(week=week, expected=expected)
+    return None
+
+
 def run_at_work() -> bool:
     """Whether a weekly run is at work at this moment; for what comes after the run of its day."""
     with connection.cursor() as cursor:
@@ -110,7 +130,7 @@ def post_scheduled_installments(
     """The 05:00 step: every installment due by the Saturday after the run's Sunday becomes an obligation.
 
     Returns how many the week's run has posted in all. A week that is closed already is left as it is. Raises
-    NotASunday, WeekNotEnded, WeekOutOfOrder, RunInProgress.
+    NotASunday, WeekTooFar, WeekNotEnded, WeekOutOfOrder, RunInProgress.
     """
     with _run_lock():
         run = _open_run(week=week, today=today, actor=actor)
@@ -132,7 +152,7 @@ def run_week(
 
     Returns {week, leases, installments_posted, earnings, taxes, allocated, net_pay, open_receivables, dtrs},
     amounts as strings. A closed week gives its stored result again. `workers` connections share the work.
-    Raises NotASunday, WeekNotEnded, WeekOutOfOrder, RunInProgress. Source: domain.md, the weekly run.
+    Raises as `check_week`, and RunInProgress. Source: domain.md, the weekly run.
     """
     progress = progress or _silent
     with _run_lock():
@@ -161,16 +181,9 @@ def _run(week: date, today: date, actor: User, progress: Progress, workers: int)
 
 
 def _open_run(*, week: date, today: date, actor: User) -> WeeklyRun:
-    check_sunday(week)
-    closed = WeeklyRun.objects.filter(week=week, status=WeeklyRun.Status.CLOSED).first()
+    closed = check_week(week=week, today=today)
     if closed:
         return closed
-    if today <= saturday_of(week):
-        raise WeekNotEnded(week=week, saturday=saturday_of(week), first_day=week + WEEK)
-    last_closed = _last_closed()
-    expected = last_closed + WEEK if last_closed else _started_first() or week
-    if week != expected:
-        raise WeekOutOfOrder(week=week, expected=expected)
     with transaction.atomic():  # a run that is killed here is recorded as started, or was not started
         run, created = WeeklyRun.objects.get_or_create(week=week, defaults={"started_by": actor})
         if created:

@@ -153,6 +153,14 @@ def test_a_run_clicked_twice_is_one_job(chief: Client, week: SimpleNamespace) ->
     assert "disabled" in page
 
 
+def test_what_a_run_would_refuse_is_said_at_once(chief: Client, week: SimpleNamespace) -> None:
+    JobRun.objects.all().delete()
+    chief.post(reverse(RUN), {"run": "1"})
+    beside = chief.post(reverse(RUN), {"preview": "1"}, follow=True)
+    assert "A weekly run is at work already" in beside.content.decode()
+    assert JobRun.objects.count() == 1
+
+
 def test_a_preview_keeps_nothing_and_a_run_closes_the_week(chief: Client, week: SimpleNamespace) -> None:
     JobRun.objects.all().delete()
     chief.post(reverse(RUN), {"preview": "1"})
@@ -172,6 +180,8 @@ def test_a_preview_keeps_nothing_and_a_run_closes_the_week(chief: Client, week: 
 def test_before_the_first_run_the_week_is_chosen(chief: Client) -> None:
     refused = chief.post(reverse(RUN), {"preview": "1", "week": "2019-03-04"})
     assert "is a Monday" in refused.content.decode()
+    ahead = chief.post(reverse(RUN), {"run": "1", "week": "2099-12-27"}, follow=True)
+    assert "run it from 2100-01-03 on" in ahead.content.decode()
     assert not JobRun.objects.exists()
 
     chief.post(reverse(RUN), {"preview": "1", "week": "2019-03-03"})
