@@ -42,9 +42,10 @@ from . import dtr_files
 from .posting_parts import audit_table
 
 RUN_TONES = {"OPEN": "warning", "INSTALLMENTS_POSTED": "warning", "CLOSED": "success"}
-# The result's figures as people read them; the first four are the large ones.
+# The result's figures as people read them; all but the last are the large ones. A preview does not say what is charged.
 MONEY_FIGURES = (
     ("earnings", "Card earnings"),
+    ("charged", "Charged"),
     ("allocated", "Paid to debts"),
     ("net_pay", "Net pay"),
     ("open_receivables", "Still owed to us"),
@@ -268,7 +269,7 @@ def _shown(job: JobRun, may_print: bool) -> dict[str, Any]:
 
 def result_figures(result: dict[str, Any] | None) -> list[tuple[str, Cell]]:
     return (
-        [(label, money_cell(result[name])) for name, label in MONEY_FIGURES[:4] if name in result]
+        [(label, money_cell(result[name])) for name, label in MONEY_FIGURES[:-1] if name in result]
         if result
         else []
     )
@@ -277,7 +278,7 @@ def result_figures(result: dict[str, Any] | None) -> list[tuple[str, Cell]]:
 def result_facts(result: dict[str, Any] | None) -> list[tuple[str, Cell]]:
     if not result:
         return []
-    sums = [(label, money_cell(result[name])) for name, label in MONEY_FIGURES[4:] if name in result]
+    sums = [(label, money_cell(result[name])) for name, label in MONEY_FIGURES[-1:] if name in result]
     return sums + [
         (label, Cell(f"{result[name]:,}", look="money")) for name, label in COUNT_FIGURES if name in result
     ]

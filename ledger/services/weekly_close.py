@@ -6,7 +6,7 @@ steps hang together is told in `ledger/README.md`.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from functools import partial
@@ -61,7 +61,11 @@ SELECT a.id
 
 RESULT = """
 SELECT count(DISTINCT lease_id), coalesce(sum(gross_earnings), 0.00), coalesce(sum(taxes), 0.00),
-       coalesce(sum(allocated), 0.00), coalesce(sum(net_pay), 0.00), coalesce(sum(open_debits), 0.00), count(*)
+       coalesce(sum(allocated), 0.00), coalesce(sum(net_pay), 0.00), coalesce(sum(open_debits), 0.00), count(*),
+       coalesce(sum((
+         SELECT sum((line ->> 'charges')::numeric) FROM jsonb_array_elements(figures -> 'categories') line
+          WHERE line ->> 'category' <> 'PAYOUT'
+       )), 0.00)
   FROM dtr WHERE week = %s
 """
 
@@ -168,8 +172,7 @@ def run_week(
 def _run(week: date, today: date, actor: User, progress: Progress, workers: int) -> dict[str, Any]:
     run = _open_run(week=week, today=today, actor=actor)
     if run.status == WeeklyRun.Status.CLOSED:
-        stored = run.result or {}
-        return {name: stored[name] for name in RESULT_NAMES}
+        return _told(run.result or {})
     if run.status == WeeklyRun.Status.OPEN:
         _post_installments(run, actor, progress, workers)
     while True:
@@ -297,7 +300,7 @@ def _close(week: date, actor: User) -> dict[str, Any] | None:
         cursor.execute("SELECT clock_timestamp()")
         (closed_at,) = cursor.fetchone()
         cursor.execute(RESULT, [week])
-        leases, earnings, taxes, allocated, net_pay, receivables, dtrs = cursor.fetchone()
+        leases, earnings, taxes, allocated, net_pay, receivables, dtrs, charged = cursor.fetchone()
     run = WeeklyRun.objects.get(pk=week)
     run.result = {
         "week": str(week),
@@ -309,13 +312,19 @@ def _close(week: date, actor: User) -> dict[str, Any] | None:
         "net_pay": str(net_pay),
         "open_receivables": str(receivables),
         "dtrs": dtrs,
+        "charged": str(charged),
     }
     run.status = WeeklyRun.Status.CLOSED
     run.closed_at = closed_at
     with translated():
         run.save()
     audit.record(actor=actor, action="week.closed", subject=f"week:{week}", after=run.result)
-    return dict(run.result)
+    return _told(run.result)
+
+
+def _told(result: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run answers; the week keeps more for its screens: all that its DTRs charged (`charged`)."""
+    return {name: result[name] for name in RESULT_NAMES}
 
 
 @contextmanager

@@ -77,6 +77,19 @@ def test_each_tax_is_a_posting_of_its_own_and_earnings_are_one_credit_all_dated_
     assert broken_proofs() == []
 
 
+def test_a_week_keeps_what_it_charged_which_is_no_payout_and_no_old_debt():
+    """30.00 is charged in the first week and stays open; the second charges 12.00 and 2.50 of taxes, and pays out."""
+    account = make_account()
+    charge(account, "MISC", "30.00")
+    run()
+    drive(account, "100.00", {"CONGESTION": "2.50"}, week=NEXT)
+    charge(account, "EZPASS", "12.00", on=NEXT)
+    told = run(NEXT)
+    assert "charged" not in told and told["net_pay"] == "55.50"
+    weeks = WeeklyRun.objects.order_by("week").values_list("result", flat=True)
+    assert [result["charged"] for result in weeks] == ["30.00", "14.50"]
+
+
 def test_installments_due_through_the_saturday_after_the_run_are_posted_once():
     account = account_of(make_lease(weekly_fee="500.00", starts_on=date(2019, 3, 6)))
 
