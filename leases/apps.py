@@ -10,6 +10,7 @@ class LeasesConfig(AppConfig):
         "deposit_release": "SELECT, INSERT",
         "deposit_refund": "SELECT, INSERT",
         "lease_termination": "SELECT, INSERT",
+        "lease_cancellation": "SELECT, INSERT",
     }
 
     def ready(self) -> None:

@@ -12,8 +12,10 @@ from django.db.models import F, Func, Q
 from django.db.models.functions import Now
 from simple_history.models import HistoricalRecords
 
+from batconnect.common.protection import NEVER_DELETED
+
 from .deposit_models import DepositPart, DepositRefund, DepositRelease, LeaseDeposit
-from .term_models import LeaseCap, LeaseSuspension, LeaseTermination, LeaseType
+from .term_models import LeaseCancellation, LeaseCap, LeaseSuspension, LeaseTermination, LeaseType
 
 __all__ = [
     "DepositPart",
@@ -21,6 +23,7 @@ __all__ = [
     "DepositRelease",
     "Driver",
     "Lease",
+    "LeaseCancellation",
     "LeaseCap",
     "LeaseDeposit",
     "LeaseDriver",
@@ -173,12 +176,17 @@ class Lease(models.Model):
 
 
 class LeaseDriver(models.Model):
-    """An additional driver of a lease; trips, tolls and tickets are still the lease's driver's."""
+    """An additional driver of a lease; trips, tolls and tickets are still the lease's driver's.
+
+    One that was entered by mistake is withdrawn and lets nobody drive. The database keeps whose row it is, and every
+    day that the driver drove or whose week is closed.
+    """
 
     lease = models.ForeignKey(Lease, on_delete=models.PROTECT, related_name="additional_drivers")
     driver = models.ForeignKey(Driver, on_delete=models.PROTECT, related_name="additional_leases")
     starts_on = models.DateField()
     ends_on = models.DateField(null=True, blank=True)
+    withdrawn = models.BooleanField(default=False)
     history = HistoricalRecords()
 
     class Meta:
@@ -189,6 +197,7 @@ class LeaseDriver(models.Model):
                 name="lease_driver_ends_after_start",
             ),
         ]
+        triggers = NEVER_DELETED
 
     def __str__(self) -> str:
         return f"{self.driver} on {self.lease}"

@@ -97,11 +97,36 @@ class LeaseTermination(models.Model):
         return f"{self.lease_id}: ends on {self.ends_on}"
 
 
+class LeaseCancellation(models.Model):
+    """That a lease was cancelled before it began, and why: made with the change of its status, and only then."""
+
+    lease = models.OneToOneField("leases.Lease", on_delete=models.PROTECT, related_name="cancellation")
+    reason = models.CharField(max_length=LONGEST_REASON)
+    cancelled_on = models.DateField()
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "lease_cancellation"
+        ordering = ["-id"]
+        default_permissions = ()
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(reason__regex=r"\S.{8,}\S"), name="lease_cancellation_says_why"
+            ),
+        ]
+        triggers = APPEND_ONLY
+
+    def __str__(self) -> str:
+        return f"{self.lease_id}: cancelled on {self.cancelled_on}"
+
+
 class LeaseCap(models.Model):
     """The most a week of a kind of lease may cost from a date on, by city rule; prorated by days like the fee.
 
     `vehicle_type` empty is for all vehicles that no row names; `weekly_cap` null says that there is no cap from that
     date on. In force is the latest row for the vehicle's type, or else for all (`lease_cap_on` in the database).
+    The database keeps one that closed weeks were checked against, and takes none for a closed day.
     """
 
     lease_type = models.CharField(max_length=20, choices=LeaseType.choices)

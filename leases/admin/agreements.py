@@ -37,6 +37,8 @@ PAGES: tuple[tuple[str, str, type[ServiceFormView], str], ...] = (
     ("follow", "follow", changes.FollowView, "Following lease"),
     ("swap-vehicle", "swap_vehicle", changes.SwapView, "Swap vehicle"),
     ("add-driver", "add_driver", changes.AddDriverView, "Add driver"),
+    ("end-driver", "end_driver", changes.EndDriverView, "Take driver off"),
+    ("cancel", "cancel_lease", changes.CancelView, "Cancel"),
     ("end", "end_lease", changes.EndView, "End early"),
 )
 
@@ -172,7 +174,7 @@ class LeaseAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
         if lease.status != Lease.Status.CANCELLED:
             for _, name, view, label in PAGES:
                 if _fits(lease, name) and request.user.has_perm(view.permission_required):
-                    look = "danger" if name == "end_lease" else "default"
+                    look = "danger" if name in ("end_lease", "cancel_lease") else "default"
                     found.append(Action(label, reverse(f"admin:leases_lease_{name}", args=[lease.pk]), look))
         found.append(Action("History", reverse("admin:leases_lease_history", args=[lease.pk])))
         return found
@@ -209,6 +211,10 @@ def _fits(lease: Lease, page: str) -> bool:
         return lease.ends_on is not None
     if page == "resume":
         return lease.suspensions.filter(withdrawn=False).exists()
+    if page == "end_driver":
+        return changes.standing_drivers(lease).exists()
+    if page == "cancel_lease":
+        return bool(lease.starts_on > _today())
     return True
 
 

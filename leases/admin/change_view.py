@@ -57,6 +57,10 @@ class ChangeView(ServiceFormView):
         facts = effect_facts(effect, dry_run=True)
         return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
+    def leads_to(self, effect: Any) -> Any:
+        """Whose page is shown afterwards."""
+        return self.subject.pk
+
     def form_valid(self, form: forms.Form) -> HttpResponse:
         post = self.request.POST
         if "again" in post:
@@ -103,17 +107,17 @@ class ChangeView(ServiceFormView):
             made = self.change(asked)
             if self.print_of(made) != post.get("shown"):
                 raise EffectChanged
-            return Answer(200, {"told": self.told(made)})
+            return Answer(200, {"told": self.told(made), "to": self.leads_to(made)})
 
         # Clicked twice, it is one change.
         answer = money_transaction(run_once)(
-            scope=f"{self.actor.pk}:admin:{type(self).__name__}:{self.subject.pk}",
+            scope=f"{self.actor.pk}:admin:{type(self).__name__}:{self.subject.pk if self.subject else 0}",
             key=post.get("token", "")[:_LONGEST_TOKEN] or uuid.uuid4().hex,
             request=dict(_entered(post)),
             effect=effect,
         )
         messages.success(self.request, answer.body["told"])
-        return HttpResponseRedirect(self._page("change", self.subject.pk))
+        return HttpResponseRedirect(self._page("change", answer.body["to"]))
 
     @property
     def today(self) -> Any:

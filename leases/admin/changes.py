@@ -1,20 +1,20 @@
 """What can be changed about a lease: one form and one page for each."""
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.utils import timezone
-from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from batconnect.common.screens import Detail, money
+from batconnect.common.screens import Cell, Detail, day, money
 from leases import services
 from leases.models import Lease, LeaseDriver, LeaseFee, LeaseSuspension, VehicleAssignment
 from leases.term_models import LONGEST_REASON
 
 from .base import ServiceForm, ServiceFormView
 from .change_view import ChangeView
-from .effects import Facts, swap_detail
+from .effects import Facts, effect_detail, swap_detail
 from .wording import moment_told, span
 
 
@@ -242,3 +242,79 @@ class AddDriverView(ServiceFormView):
     def carry_out(self, asked: dict[str, Any]) -> tuple[Model, str]:
         added = services.add_driver(lease=self.subject, **asked, actor=self.actor)
         return self.subject, f"{added.driver} may drive on {self.subject} from {added.starts_on} on."
+
+
+class AddedDriverField(forms.ModelChoiceField):
+    def label_from_instance(self, obj: Any) -> str:
+        return f"{obj.driver}, {span(obj.starts_on, obj.ends_on)}"
+
+
+class EndDriverForm(ServiceForm):
+    model = LeaseDriver
+    model_fields = ("ends_on",)
+    added = AddedDriverField(
+        label="Driver", queryset=LeaseDriver.objects.none(), widget=UnfoldAdminSelectWidget()
+    )
+    reason = reason_field()
+
+    def __init__(self, *args: Any, subject: Lease, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.order_fields(("added", "ends_on", "reason"))
+        cast(AddedDriverField, self.fields["added"]).queryset = standing_drivers(subject)
+        self.fields["ends_on"].label = "Last day"
+        self.fields["ends_on"].help_text = "It counts. Empty: it was a mistake, and is withdrawn."
+
+
+class EndDriverView(ServiceFormView):
+    title = "Take a driver off the lease"
+    submit_label = "Take off"
+    permission_required = "leases.change_lease"
+    form_class = EndDriverForm
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return {**super().get_form_kwargs(), "subject": self.subject}
+
+    def carry_out(self, asked: dict[str, Any]) -> tuple[Model, str]:
+        ended = services.end_driver(**asked, actor=self.actor)
+        if ended.withdrawn:
+            return self.subject, f"{ended.driver} is no driver of {self.subject}; it is withdrawn."
+        return self.subject, f"{ended.driver} may drive on {self.subject} through {day(ended.ends_on)}."
+
+
+def standing_drivers(lease: Lease) -> QuerySet[LeaseDriver]:
+    """The additional drivers that there is something to end about."""
+    return (
+        lease.additional_drivers.filter(withdrawn=False).select_related("driver").order_by("starts_on", "pk")
+    )
+
+
+class CancelForm(ServiceForm):
+    model = Lease
+    model_fields = ()
+    reason = reason_field(help_text="Why it is as if it had never been. At least 10 characters.")
+
+
+class CancelView(ChangeView):
+    title = "Cancel the lease before it begins"
+    confirm_label = "Cancel the lease"
+    submit_look = "danger"
+    permission_required = "leases.terminate_lease"
+    form_class = CancelForm
+
+    def change(self, asked: dict[str, Any]) -> services.Effect:
+        return services.cancel_lease(lease=self.subject, **asked, actor=self.actor, on=self.today)
+
+    def shown(self, effect: services.Effect, asked: Facts) -> Detail:
+        lease, vehicle = effect.lease, effect.lease.vehicle
+        free = f"free from {day(lease.starts_on)} on"
+        facts = [("Medallion", Cell(f"{lease.medallion} is {free}"))]
+        if effect.freed:
+            facts.append(("Vehicle", Cell(f"{vehicle} does not come onto it")))
+        if effect.deposit_cancelled:
+            facts.append(
+                ("Deposit", Cell(f"{money(effect.deposit_cancelled)} was agreed and is not collected"))
+            )
+        return effect_detail(effect, title=f"{self.title}?", subtitle=self.about, asked=[*asked, *facts])
+
+    def told(self, effect: services.Effect) -> str:
+        return f"{effect.lease} is cancelled; {effect.lease.medallion} is free from {day(effect.lease.starts_on)} on."

@@ -1,8 +1,9 @@
 """The forms of a deposit's pages."""
 
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.utils import timezone
@@ -14,10 +15,10 @@ from unfold.widgets import (
 )
 
 from batconnect.common.weeks import local_date
-from leases.deposit_models import RefundMethod
+from leases.deposit_models import DepositRefund, RefundMethod
 from leases.models import Lease
 from leases.services.deposits import DepositTerms
-from leases.services.deposits.refunds import LONGEST_METHOD_REFERENCE
+from leases.services.deposits.refunds import LONGEST_METHOD_REFERENCE, refund_told
 from ledger.services.reasons import LONGEST_REASON, SHORTEST_REASON
 
 
@@ -110,7 +111,16 @@ class RefundForm(forms.Form):
 
 
 class ReturnForm(forms.Form):
-    """Why a refund came back."""
+    """Which refund came back, where more than one is out, and why."""
 
+    refund_id = forms.TypedChoiceField(label="Which came back", coerce=int, widget=UnfoldAdminSelectWidget())
     paid_on = day_field("Came back on", initial=today)
     reason = _reason_field("Reason", "Why it came back.")
+
+    def __init__(self, *args: Any, refunds: Sequence[DepositRefund], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if len(refunds) < 2:
+            del self.fields["refund_id"]
+        else:
+            choices = [(refund.pk, refund_told(refund)) for refund in refunds]
+            cast(forms.TypedChoiceField, self.fields["refund_id"]).choices = choices

@@ -1,6 +1,6 @@
 """The pages on which something is done to a deposit: agreed, changed, released, refunded. One form, one call each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django import forms
@@ -24,9 +24,10 @@ from batconnect.common.screens import (
 )
 from batconnect.jobs.models import JobRun
 from leases import tasks
-from leases.deposit_models import DepositStatus, LeaseDeposit, Row
+from leases.deposit_models import DepositRefund, DepositStatus, LeaseDeposit, Row
 from leases.services import deposits
 from leases.services.deposits.holds import expired_holds
+from leases.services.deposits.refunds import refunds_out
 
 from . import deposit_forms as asked
 from . import deposit_parts as shown
@@ -186,7 +187,8 @@ class DepositPages(ReadOnlyAdmin):
     def return_page(self, request: HttpRequest, deposit_id: int) -> HttpResponse:
         """Why a refund came back."""
         record = self._record(request, deposit_id, "leases.refund_deposit")
-        form = asked.ReturnForm(request.POST or None)
+        out = refunds_out(record.release) if record.is_released else []
+        form = asked.ReturnForm(request.POST or None, refunds=out)
 
         def returned() -> tuple[str, str]:
             back = deposits.return_refund(
@@ -200,7 +202,8 @@ class DepositPages(ReadOnlyAdmin):
         detail = Detail(
             title=f"The refund to {record.lease.driver.name} came back?",
             subtitle=f"Deposit of {record.lease.number}",
-            figures=[("To be refunded again", money_cell(record.refunded))],
+            figures=[("To be refunded again", money_cell(out[0].amount))] if len(out) == 1 else [],
+            tables=[_out_table(out)] if len(out) != 1 else [],
         )
         return self._ask(request, form, returned, detail, "Record that it came back", admin_url(record))
 
@@ -263,6 +266,23 @@ def badges_of(deposit: Row) -> list[tuple[str, str]]:
     elif deposit.status == DepositStatus.APPLIED:
         badges.append(("nothing left to refund", "info"))
     return badges
+
+
+def _out_table(refunds: Sequence[DepositRefund]) -> Table:
+    return Table(
+        "Refunds that are out",
+        ["Paid on", "How", "#Amount"],
+        [
+            [
+                Cell(day(refund.paid_on)),
+                Cell(f"{refund.get_method_display()} {refund.method_reference}"),
+                money_cell(refund.amount),
+            ]
+            for refund in refunds
+        ],
+        empty="None: nothing was paid back, or all of it came back already.",
+        note="Only what you choose is to be refunded again." if refunds else "",
+    )
 
 
 def _due_row(deposit: Row) -> list[Cell]:

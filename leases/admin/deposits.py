@@ -23,7 +23,7 @@ from batconnect.common.screens import (
     text_column,
 )
 from leases.deposit_models import DepositStatus, LeaseDeposit, Row
-from leases.services.deposits.refunds import standing_refund
+from leases.services.deposits.refunds import refunds_out
 
 from . import deposit_parts as shown
 from .deposit_pages import PAGES, TONES, DepositPages, badges_of
@@ -162,7 +162,7 @@ def _actions(request: HttpRequest, deposit: Row) -> list[Action]:
         if may("leases.release_deposit"):
             actions.append(_to(deposit, "release", "Release…", "danger"))
     elif may("leases.refund_deposit"):
-        if standing_refund(deposit.release):
+        if refunds_out(deposit.release):
             actions.append(_to(deposit, "return", "Refund came back…"))
         if deposit.to_refund:
             actions.append(_to(deposit, "refund", "Record refund…", "primary"))

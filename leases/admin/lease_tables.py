@@ -12,7 +12,7 @@ from batconnect.common.screens import (
     money_cell,
 )
 from leases.finding import vehicles_of
-from leases.models import Lease, LeaseInstallment
+from leases.models import Lease, LeaseCancellation, LeaseInstallment
 from leases.standing import InstallmentStatus, with_status
 from ledger.models import LedgerPosting
 
@@ -24,7 +24,7 @@ MOST_ROWS = 50
 
 def tables_of(lease: Lease) -> list[Table]:
     tables = [_schedule(lease), _fees(lease), _suspensions(lease), _vehicles(lease)]
-    return tables + [table for table in (_ends(lease), _drivers(lease)) if table.rows]
+    return tables + [table for table in (_cancelled(lease), _ends(lease), _drivers(lease)) if table.rows]
 
 
 def _schedule(lease: Lease) -> Table:
@@ -128,9 +128,26 @@ def _ends(lease: Lease) -> Table:
 def _drivers(lease: Lease) -> Table:
     return Table(
         "Additional drivers",
-        ["Driver", "Days"],
+        ["Driver", "Days", ""],
         [
-            [Cell(str(row.driver), admin_url(row.driver)), Cell(span(row.starts_on, row.ends_on))]
+            [
+                Cell(str(row.driver), admin_url(row.driver)),
+                Cell(span(row.starts_on, row.ends_on)),
+                Cell("withdrawn" if row.withdrawn else "", look="muted"),
+            ]
             for row in lease.additional_drivers.select_related("driver").order_by("-starts_on")[:MOST_ROWS]
+        ],
+        note="What they earn and owe is settled with the lease's driver.",
+    )
+
+
+def _cancelled(lease: Lease) -> Table:
+    found = LeaseCancellation.objects.filter(lease=lease).select_related("created_by")
+    return Table(
+        "Cancelled before it began",
+        ["On", "By", "Why"],
+        [
+            [Cell(day(row.cancelled_on)), Cell(str(row.created_by)), Cell(row.reason, look="long")]
+            for row in found
         ],
     )

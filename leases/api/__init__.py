@@ -1,9 +1,15 @@
-"""The fleet over HTTP: `fleet` lists it and makes leases, `terms` changes what was agreed about one, `deposits` what
-was left for it.
+"""The fleet over HTTP: `fleet` lists it and makes leases, `terms` changes what was agreed about one, `drivers` says who
+else drives on it, `caps` what it may cost, `deposits` what was left for it.
 """
 
-from . import deposits, fleet, terms
+from . import caps, deposits, drivers, fleet, terms
 
-urlpatterns = [*fleet.urlpatterns, *terms.urlpatterns, *deposits.urlpatterns]
+urlpatterns = [
+    *caps.urlpatterns,
+    *fleet.urlpatterns,
+    *terms.urlpatterns,
+    *drivers.urlpatterns,
+    *deposits.urlpatterns,
+]
 
 __all__ = ["urlpatterns"]

@@ -4,7 +4,15 @@ from typing import Any
 
 from rest_framework import serializers
 
-from batconnect.api.fields import AmountField, DateField, FlagField, IdField, PositiveAmountField, TextField
+from batconnect.api.fields import (
+    AmountField,
+    BodyIdField,
+    DateField,
+    FlagField,
+    IdField,
+    PositiveAmountField,
+    TextField,
+)
 from batconnect.api.pagination import PageQuery, Sorts
 from leases.deposit_models import MOST_PARTS, DepositStatus, RefundMethod
 from leases.services.deposits.refunds import LONGEST_METHOD_REFERENCE
@@ -132,6 +140,9 @@ class DepositRefundRequest(serializers.Serializer[Any]):
 class DepositReturnRequest(serializers.Serializer[Any]):
     reason = TextField(max_length=LONGEST_REASON, help_text="Why it came back, in 10 characters or more.")
     paid_on = DateField(required=False, help_text="The day it came back; today, if none is given.")
+    refund_id = BodyIdField(
+        required=False, help_text="Which of the refunds came back; needed where more than one is out."
+    )
 
 
 class DepositsQuery(PageQuery):

@@ -160,7 +160,7 @@ class DepositReturnView(ApiView):
         responses={201: DepositDetailRow},
     )
     def post(self, request: Request, key: int) -> Response:
-        """Record that the last refund came back; it is to be paid back again."""
+        """Record that a refund came back; it is to be paid back again."""
         body = self.body(DepositReturnRequest)
 
         def effect() -> Answer:

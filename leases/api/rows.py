@@ -7,7 +7,15 @@ from rest_framework import serializers
 
 from batconnect.api.fields import AmountField
 
-from ..models import Lease, LeaseFee, LeaseInstallment, LeaseSuspension, LeaseTermination, VehicleAssignment
+from ..models import (
+    Lease,
+    LeaseDriver,
+    LeaseFee,
+    LeaseInstallment,
+    LeaseSuspension,
+    LeaseTermination,
+    VehicleAssignment,
+)
 from ..services import Effect
 from ..standing import InstallmentStatus
 
@@ -46,6 +54,9 @@ class EffectRow(serializers.Serializer[Any]):
     scheduled = LineRow(many=True, help_text="Is posted by the next weekly run.")
     cancellation_fee = AmountField(help_text="What was due for an early end.")
     waived = serializers.BooleanField()
+    deposit_cancelled = AmountField(
+        help_text="Of a lease cancelled before it began: what of its deposit was agreed and does not come."
+    )
 
 
 class FeeRow(serializers.ModelSerializer[LeaseFee]):
@@ -90,11 +101,24 @@ class CarriedRow(serializers.ModelSerializer[VehicleAssignment]):
         fields = ["vehicle_id", "vehicle_vin", "plate", "started_at", "ended_at"]
 
 
+class AddedDriverRow(serializers.ModelSerializer[LeaseDriver]):
+    """An additional driver; what he earns and owes is settled with the lease's driver."""
+
+    driver_id = serializers.IntegerField()
+    driver_name = serializers.CharField(source="driver.name")
+    tlc_license = serializers.CharField(source="driver.tlc_license")
+
+    class Meta:
+        model = LeaseDriver
+        fields = ["id", "driver_id", "driver_name", "tlc_license", "starts_on", "ends_on", "withdrawn"]
+
+
 class TermsRow(serializers.Serializer[Any]):
     fees = FeeRow(many=True)
     suspensions = SuspensionRow(many=True)
     terminations = TerminationRow(many=True)
     vehicles = CarriedRow(many=True)
+    drivers = AddedDriverRow(many=True, help_text="Additional drivers.")
 
 
 class SwapRow(serializers.Serializer[Any]):
@@ -152,5 +176,6 @@ def effect_facts(effect: Effect, *, dry_run: bool) -> dict[str, Any]:
         "scheduled": effect.scheduled,
         "cancellation_fee": effect.cancellation_fee,
         "waived": effect.waived,
+        "deposit_cancelled": effect.deposit_cancelled,
     }
     return dict(EffectRow(facts).data)

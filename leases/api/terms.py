@@ -78,6 +78,10 @@ class EarlyEnd(_Change):
     )
 
 
+class Cancellation(_Change):
+    reason = _reason()
+
+
 class VehicleSwap(_Change):
     vehicle_id = BodyIdField()
     at = MomentField(help_text="Not ahead of now.")
@@ -190,6 +194,19 @@ class Terminate(_ChangeView):
         return services.terminate_lease(lease=lease, **body, actor=self.actor, on=today())
 
 
+class Cancel(_ChangeView):
+    permissions = {"POST": "leases.terminate_lease"}
+    request_class = Cancellation
+
+    @_documented("cancel_lease", Cancellation)
+    def post(self, request: Request, key: int) -> Response:
+        """Cancel a lease before its first day, while nothing was posted or collected on it."""
+        return self.answered(request, key)
+
+    def change(self, lease: Lease, body: Mapping[str, Any]) -> services.Effect:
+        return services.cancel_lease(lease=lease, **body, actor=self.actor, on=today())
+
+
 class SwapVehicle(ApiView):
     permissions = {"POST": "leases.change_vehicleassignment"}
 
@@ -248,13 +265,14 @@ class Terms(ApiView):
 
     @extend_schema(tags=["leases"], operation_id="show_lease_terms", responses=TermsRow)
     def get(self, request: Request, key: int) -> Response:
-        """Show a lease's fees, suspensions, early ends and vehicles."""
+        """Show a lease's fees, suspensions, early ends, vehicles and additional drivers."""
         lease = lease_named(key)
         facts = {
             "fees": lease.fees.order_by("effective_from"),
             "suspensions": lease.suspensions.order_by("starts_on", "pk"),
             "terminations": lease.terminations.order_by("pk"),
             "vehicles": vehicles_of(lease),
+            "drivers": lease.additional_drivers.select_related("driver").order_by("starts_on", "pk"),
         }
         return Response(TermsRow(facts).data)
 
@@ -308,6 +326,7 @@ urlpatterns = [
     route("leases/<id:key>/renew", Renew.as_view(), name="lease-renew"),
     route("leases/<id:key>/follow", Follow.as_view(), name="lease-follow"),
     route("leases/<id:key>/terminate", Terminate.as_view(), name="lease-terminate"),
+    route("leases/<id:key>/cancel", Cancel.as_view(), name="lease-cancel"),
     route("leases/<id:key>/swap-vehicle", SwapVehicle.as_view(), name="lease-swap-vehicle"),
     route("leases/<id:key>/terms", Terms.as_view(), name="lease-terms"),
     route("leases/<id:key>/schedule", Schedule.as_view(), name="lease-schedule"),

@@ -1,4 +1,4 @@
-"""Leases: made, run out on a day, and shared with additional drivers.
+"""Leases: made, and run out on a day.
 
 What changes of the terms of a lease that runs do is in `terms` and `endings`.
 """
@@ -19,7 +19,6 @@ from leases import schedule
 from leases.models import (
     Driver,
     Lease,
-    LeaseDriver,
     LeaseFee,
     LeaseType,
     Medallion,
@@ -85,11 +84,6 @@ class PostedPastEnd(ConflictingState):
     )
 
 
-class AlreadyOnLease(ConflictingState):
-    code = "lease.driver_already_on"
-    message = "{driver} is already a driver of lease {number} on some of these days."
-
-
 @transaction.atomic
 def create_lease(
     *,
@@ -110,7 +104,7 @@ def create_lease(
     FeeNegative, DatesReversed, DayTooFar, NotActive, MedallionLeased, VehicleAssigned, FeeAboveCap.
     """
     fee = checked_fee(weekly_fee)
-    _check_order(starts_on, ends_on)
+    check_order(starts_on, ends_on)
     check_near(starts_on, ends_on)
     assignments.lock_pair(medallion=medallion, vehicle=vehicle)
     for what in (driver, medallion, vehicle):
@@ -188,40 +182,6 @@ def set_end(lease: Lease, ends_on: date, actor: User) -> None:
     )
 
 
-@transaction.atomic
-def add_driver(
-    *, lease: Lease, driver: Driver, starts_on: date, ends_on: date | None, actor: User
-) -> LeaseDriver:
-    """Let another driver drive on this lease; what they earn and owe is the lease's driver's.
-
-    `ends_on` None is until the lease ends. Raises AlreadyOnLease, OutsideLease, DatesReversed, NotActive,
-    LeaseCancelled.
-    """
-    _check_order(starts_on, ends_on)
-    lease = locked_lease(lease)
-    for day in (starts_on, ends_on):
-        if day is not None:
-            check_within(lease, day)
-    if not driver.is_active:
-        raise NotActive(what=f"Driver {driver}")
-    overlaps = lease.additional_drivers.filter(
-        Q(ends_on__isnull=True) | Q(ends_on__gte=starts_on), driver=driver
-    )
-    if ends_on is not None:
-        overlaps = overlaps.filter(starts_on__lte=ends_on)
-    if driver.pk == lease.driver_id or overlaps.exists():
-        raise AlreadyOnLease(driver=driver, number=lease.number)
-    added = LeaseDriver(lease=lease, driver=driver, starts_on=starts_on, ends_on=ends_on)
-    save_as(added, actor)
-    audit.record(
-        actor=actor,
-        action="lease.driver_added",
-        subject=f"lease:{lease.pk}",
-        after={"driver": driver.tlc_license, **facts(added, "starts_on", "ends_on")},
-    )
-    return added
-
-
 def checked_fee(weekly_fee: Decimal | None) -> Decimal:
     """A weekly fee in dollars and cents, 0.00 or more. Raises FeeMissing, FeeNegative, AmountTooLarge, BadAmount."""
     if weekly_fee is None:
@@ -232,7 +192,8 @@ def checked_fee(weekly_fee: Decimal | None) -> Decimal:
     return checked_size(fee)
 
 
-def _check_order(starts_on: date, ends_on: date | None) -> None:
+def check_order(starts_on: date, ends_on: date | None) -> None:
+    """Raises DatesReversed."""
     if ends_on is not None and ends_on < starts_on:
         raise DatesReversed(starts_on=starts_on, ends_on=ends_on)
 

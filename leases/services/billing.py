@@ -74,6 +74,10 @@ class Effect:
     scheduled: list[Line] = field(default_factory=list)
     cancellation_fee: Decimal = ZERO
     waived: bool = False
+    deposit_cancelled: Decimal = (
+        ZERO  # of a lease cancelled before it began: what was agreed and is not charged
+    )
+    freed: bool = False  # the vehicle that was to come onto the medallion with it does not
 
 
 @dataclass(frozen=True)
@@ -184,7 +188,7 @@ def rebill(effect: Effect, *, since: date, reason: str, actor: User, on: date) -
     stale = [row for row in rows if row.pk not in forgiven and _key(row) not in wanted]
     for row in rows:
         wanted.pop(_key(row), None)
-    effect.cancelled += [_line(row) for row in stale if row.posting_id is None]
+    effect.cancelled += [installment_line(row) for row in stale if row.posting_id is None]
     lease.installments.filter(pk__in=[row.pk for row in stale if row.posting_id is None]).delete()
     by_week: dict[date, list[LeaseInstallment]] = {}
     for row in stale:
@@ -196,7 +200,7 @@ def rebill(effect: Effect, *, since: date, reason: str, actor: User, on: date) -
     times = _times_replaced(lease)
     made = [_row(lease, stretch, times) for stretch in wanted.values()]
     LeaseInstallment.objects.bulk_create(made)
-    effect.scheduled += [_line(row) for row in made]
+    effect.scheduled += [installment_line(row) for row in made]
 
 
 def _replace(
@@ -232,12 +236,12 @@ def _replace(
         on=on,
     )
     for row, place in zip(old, places, strict=True):
-        effect.replaced.append(_line(row, paid=place.paid))
+        effect.replaced.append(installment_line(row, paid=place.paid))
         LeaseInstallment.objects.filter(pk=row.pk).update(replaced=times[row.period_start], replaced_on=on)
     for row, posting in zip(made, postings, strict=True):
         row.posting_id, row.reference_id = posting.pk, posting.reference_id
     LeaseInstallment.objects.bulk_create(made)
-    effect.posted += [_line(row) for row in made]
+    effect.posted += [installment_line(row) for row in made]
 
 
 def _standing(rows: list[int]) -> dict[int, _Standing]:
@@ -274,7 +278,8 @@ def _key(stretch: schedule.Stretch | LeaseInstallment) -> tuple[date, date, Deci
     return stretch.period_start, stretch.period_end, stretch.weekly_fee
 
 
-def _line(row: LeaseInstallment, *, paid: Decimal = ZERO) -> Line:
+def installment_line(row: LeaseInstallment, *, paid: Decimal = ZERO) -> Line:
+    """An installment, as an effect tells it."""
     return Line(
         reference_id=row.reference_id,
         amount=row.amount,

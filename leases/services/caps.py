@@ -55,7 +55,7 @@ def check_fee(*, lease: Lease, weekly_fee: Decimal, first_day: date, last_day: d
         raise FeeAboveCap(
             rule=cap.rule,
             number=lease.number,
-            kind=_kind(cap),
+            kind=kind_told(cap),
             cap=cap.weekly_cap,
             day=found[0],
             weekly_fee=weekly_fee,
@@ -122,7 +122,7 @@ def _check_week(lease: Lease, week: date, *, amount: Decimal, on_day: date | Non
         raise WeekAboveCap(
             rule=cap.rule,
             number=lease.number,
-            kind=_kind(cap),
+            kind=kind_told(cap),
             cap=limit,
             week=week,
             fee=fee,
@@ -137,6 +137,11 @@ def _runs(lease: Lease, day: date, free: Sequence[schedule.Days]) -> bool:
     if day < lease.starts_on or (lease.ends_on is not None and day > lease.ends_on):
         return False
     return not any(off <= day and (back is None or day <= back) for off, back in free)
+
+
+def kind_told(cap: LeaseCap) -> str:
+    """What a cap is for: `long-term, HYB`; without a vehicle type, all vehicles that no other one names."""
+    return cap.get_lease_type_display().lower() + (f", {cap.vehicle_type}" if cap.vehicle_type else "")
 
 
 def caps_on(lease: Lease, days: list[date]) -> dict[date, LeaseCap]:
@@ -167,7 +172,3 @@ def _related(lease: Lease) -> Any:
         status=LedgerPosting.Status.POSTED,
         reversal_for__isnull=True,
     )
-
-
-def _kind(cap: LeaseCap) -> str:
-    return cap.get_lease_type_display().lower() + (f", {cap.vehicle_type}" if cap.vehicle_type else "")

@@ -38,7 +38,9 @@ SELECT l.medallion_id, l.id, l.number, l.driver_id, a.id, l.vehicle_id, l.starts
   LEFT JOIN driver_account a ON a.lease_id = l.id AND a.driver_id = l.driver_id
  WHERE l.status <> 'CANCELLED' AND l.medallion_id = ANY(%s)
 """
-_ADDITIONAL = "SELECT lease_id, driver_id, starts_on, ends_on FROM lease_driver WHERE lease_id = ANY(%s)"
+_ADDITIONAL = """
+SELECT lease_id, driver_id, starts_on, ends_on FROM lease_driver WHERE NOT withdrawn AND lease_id = ANY(%s)
+"""
 _ASSIGNMENTS = """
 SELECT medallion_id, vehicle_id, started_at AT TIME ZONE 'UTC', ended_at AT TIME ZONE 'UTC'
   FROM vehicle_assignment WHERE medallion_id = ANY(%s)

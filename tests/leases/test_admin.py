@@ -222,7 +222,7 @@ def test_a_cap_is_added_and_shown_on_the_leases_it_binds(client, chief, lease):
         "weekly_cap": "560.00",
         "rule": "58-21",
     }
-    assert client.post(page("leasecap", "add"), entered).status_code == 302
+    confirmed(client, page("leasecap", "add"), entered)
     assert "560.00 a week, rule 58-21" in client.get(page("lease", "change", lease.pk)).text
     refused = client.post(
         reverse("admin:leases_lease_change_fee", args=[lease.pk]),

@@ -23,7 +23,14 @@ from leases.services.deposits import (
     release_deposit,
     return_refund,
 )
-from leases.services.deposits.refunds import NothingRefunded, NothingToRefund, NotReleased, RefundDated
+from leases.services.deposits.refunds import (
+    NothingRefunded,
+    NothingToRefund,
+    NotReleased,
+    RefundDated,
+    RefundNotOut,
+    WhichRefund,
+)
 from leases.services.deposits.releasing import AlreadyReleased, LeaseNotOver
 from leases.services.deposits.terms import (
     BelowCharged,
@@ -40,7 +47,7 @@ from ledger.services import voids, weekly_close
 from ledger.services.errors import Refused
 from ledger.services.payments import MethodReferenceMissing, UnknownMethod
 from ledger.services.reasons import ReasonLength
-from tests.factories import make_lease
+from tests.factories import cancelled_before, make_lease
 from tests.ledger.factories import (
     SATURDAY,
     SUNDAY,
@@ -277,7 +284,7 @@ def test_a_person_releases_before_the_hold_ends_with_a_reason() -> None:
 
 def test_a_lease_cancelled_before_it_began_is_released_too() -> None:
     lease = held("100.00")
-    Lease.objects.filter(pk=lease.pk).update(status="CANCELLED", ends_on=None)
+    cancelled_before(lease)
     assert standing(lease).due_on == date(2019, 3, 26)
     assert release_expired(date(2019, 3, 26)).as_dict()["to_refund"] == "100.00"
 
@@ -342,6 +349,36 @@ def test_a_refund_that_came_back_is_owed_again() -> None:
         lease=lease, method="CHECK", method_reference="77", actor=system_user(), on=HELD_UNTIL + 2 * DAY
     )
     assert figures(lease)["status"] == "REFUNDED" and broken_proofs() == []
+
+
+def test_of_two_refunds_the_one_that_is_named_came_back() -> None:
+    """100 held, 60 applied and 40 refunded; the application is voided and its 60 refunded too. The 40 come back."""
+    lease, today = held("100.00"), HELD_UNTIL + DAY
+    charge(account_of(lease), "PVB", "60.00", "P", on=date(2019, 4, 3))
+    release_expired()
+    first = record_refund(
+        lease=lease, method="ACH", method_reference="TR-1", actor=system_user(), on=HELD_UNTIL
+    )
+    applied = LedgerPosting.objects.get(category="DEPOSIT_APPLIED")
+    voids.void_posting(
+        posting_id=applied.pk, reason="Settled with the driver", actor=system_user(), on=HELD_UNTIL
+    )
+    second = record_refund(lease=lease, method="CHECK", method_reference="77", actor=system_user(), on=today)
+    assert (str(first.amount), str(second.amount)) == ("40.00", "60.00")
+
+    def came_back(refund_id: int | None = None) -> None:
+        return_refund(
+            lease=lease, reason="The account was closed", actor=system_user(), on=today, refund_id=refund_id
+        )
+
+    with pytest.raises(WhichRefund, match=rf"{first.pk} \(40.00 by ACH TR-1"):
+        came_back()
+    came_back(first.pk)
+    assert figures(lease)["to_refund"] == "40.00" and broken_proofs() == []
+    with pytest.raises(RefundNotOut, match=r"60.00 by CHECK 77"):
+        came_back(first.pk)
+    came_back()
+    assert figures(lease)["to_refund"] == "100.00" and broken_proofs() == []
 
 
 def test_a_refund_says_how_and_is_dated_after_the_release() -> None:

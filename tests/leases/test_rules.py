@@ -20,7 +20,7 @@ from leases.models import (
     VehicleAssignment,
 )
 from ledger.services.voids import void_posting
-from tests.factories import make_driver, make_lease, make_medallion, make_vehicle
+from tests.factories import cancelled_before, make_driver, make_lease, make_medallion, make_vehicle
 from tests.ledger.factories import SUNDAY, run
 
 NOON = datetime(2019, 3, 6, 12, 0, tzinfo=NEW_YORK)
@@ -60,11 +60,12 @@ def test_a_medallion_has_one_lease_on_any_day():
     lease_row(make_medallion(), date(2019, 3, 4), None)
 
 
-def test_a_cancelled_lease_leaves_its_days_free_until_it_is_made_active_again():
+def test_a_cancelled_lease_leaves_its_days_free_and_stays_cancelled():
     medallion = make_medallion()
-    cancelled = lease_row(medallion, date(2019, 3, 4), None, status="CANCELLED")
+    cancelled = lease_row(medallion, date(2019, 3, 4), None)
+    cancelled_before(cancelled)
     lease_row(medallion, date(2019, 3, 4), None)
-    with refused("lease_one_per_medallion"), transaction.atomic():
+    with pytest.raises(DatabaseError, match="was cancelled and stays as it is"), transaction.atomic():
         Lease.objects.filter(pk=cancelled.pk).update(status="ACTIVE")
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from batconnect.common.audit import system_user
 from leases import schedule
 from leases.installments import LeaseInstallments
-from leases.models import Lease, LeaseFee, LeaseInstallment, LeaseSuspension
-from tests.factories import make_lease
+from leases.models import LeaseFee, LeaseInstallment, LeaseSuspension
+from tests.factories import cancelled_before, make_lease
 
 SUNDAY = date(2019, 3, 3)
 SATURDAY = date(2019, 3, 9)
@@ -146,7 +146,7 @@ def test_weeks_after_free_ones_are_made_once_the_fee_begins():
 
 def test_a_cancelled_lease_costs_nothing():
     lease = make_lease(starts_on=SUNDAY)
-    Lease.objects.filter(pk=lease.pk).update(status=Lease.Status.CANCELLED)
+    cancelled_before(lease)
     prepare(SATURDAY)
     assert billed(lease) == []
 

@@ -13,10 +13,17 @@ from batconnect.common.weeks import NEW_YORK
 from leases import services
 from leases.installments import LeaseInstallments
 from leases.models import Lease, LeaseFee, VehicleAssignment
-from leases.services import agreements, assignments, billing, terms
+from leases.services import agreements, assignments, billing, drivers, terms
 from leases.services.saving import AmountTooLarge
 from ledger.models import DriverAccount
-from tests.factories import make_driver, make_lease, make_medallion, make_user, make_vehicle
+from tests.factories import (
+    cancelled_before,
+    make_driver,
+    make_lease,
+    make_medallion,
+    make_user,
+    make_vehicle,
+)
 
 SUNDAY = date(2019, 3, 3)
 TODAY = date(2019, 3, 18)
@@ -157,7 +164,7 @@ def test_which_leases_run_on_a_day_counts_the_first_and_the_last():
     lease = make_lease(starts_on=SUNDAY, ends_on=date(2019, 3, 9))
     running = [n for n in range(-1, 8) if Lease.objects.on(SUNDAY + timedelta(days=n)).filter(pk=lease.pk)]
     assert running == [0, 1, 2, 3, 4, 5, 6]
-    Lease.objects.filter(pk=lease.pk).update(status="CANCELLED")
+    cancelled_before(lease)
     assert not Lease.objects.on(SUNDAY).exists()
 
 
@@ -261,7 +268,7 @@ def test_a_lease_does_not_end_before_it_starts_nor_later_than_agreed(actor):
 
 def test_a_cancelled_lease_is_left_alone(actor):
     lease = make_lease(starts_on=SUNDAY)
-    Lease.objects.filter(pk=lease.pk).update(status="CANCELLED")
+    cancelled_before(lease)
     with pytest.raises(billing.LeaseCancelled):
         services.end_lease(lease=lease, ends_on=date(2019, 3, 9), actor=actor)
     with pytest.raises(billing.LeaseCancelled):
@@ -279,7 +286,7 @@ def test_another_driver_may_drive_between_two_days(actor):
         lease=lease, driver=driver, starts_on=SUNDAY, ends_on=date(2019, 3, 9), actor=actor
     )
     assert list(lease.additional_drivers.all()) == [first]
-    with pytest.raises(agreements.AlreadyOnLease):
+    with pytest.raises(drivers.AlreadyOnLease):
         services.add_driver(lease=lease, driver=driver, starts_on=date(2019, 3, 9), ends_on=None, actor=actor)
     services.add_driver(lease=lease, driver=driver, starts_on=date(2019, 3, 10), ends_on=None, actor=actor)
     assert AuditEntry.objects.filter(action="lease.driver_added").count() == 2
@@ -291,7 +298,7 @@ def test_who_cannot_be_added_to_a_lease(actor):
     def add(driver, starts_on, ends_on=None):
         services.add_driver(lease=lease, driver=driver, starts_on=starts_on, ends_on=ends_on, actor=actor)
 
-    with pytest.raises(agreements.AlreadyOnLease):
+    with pytest.raises(drivers.AlreadyOnLease):
         add(lease.driver, SUNDAY)
     with pytest.raises(agreements.NotActive):
         add(make_driver(is_active=False), SUNDAY)

@@ -13,7 +13,7 @@ from batconnect.common.models import AuditEntry
 from batconnect.common.weeks import NEW_YORK
 from leases.models import Lease, LeaseDriver, VehicleAssignment
 from ledger.models import DriverAccount, ImportBatch, ParkedRow, SourceRowSeen, SourceTransaction, TripTotal
-from tests.factories import make_driver, make_lease, make_medallion, make_vehicle
+from tests.factories import cancelled_before, make_driver, make_lease, make_medallion, make_vehicle
 
 from .trip_files import load, trip
 
@@ -179,7 +179,7 @@ def test_a_lease_without_account_gets_one(tmp_path: Path, lease: Lease) -> None:
 
 
 def test_a_cancelled_lease_is_none(tmp_path: Path, lease: Lease) -> None:
-    Lease.objects.filter(pk=lease.pk).update(status=Lease.Status.CANCELLED)
+    cancelled_before(lease)
     load(tmp_path, trip(lease))
     assert reasons() == ["NO_LEASE"]
 

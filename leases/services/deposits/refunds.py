@@ -32,6 +32,16 @@ class NothingRefunded(ConflictingState):
     message = "No refund of the deposit of lease {number} is out, so none can have come back."
 
 
+class WhichRefund(BatConnectError):
+    code, status = "deposit.which_refund", 400
+    message = "More than one refund of the deposit of lease {number} is out; say which came back: {choices}."
+
+
+class RefundNotOut(ConflictingState):
+    code = "deposit.refund_not_out"
+    message = "Refund {refund_id} is none of lease {number}'s, or it came back already. Those that are out: {choices}."
+
+
 class RefundDated(BatConnectError):
     code, status = "deposit.refund_date", 400
     message = "A refund is dated from its release, {first}, through today, {today}; this is {day}."
@@ -85,17 +95,22 @@ def record_refund(
 
 @money_transaction
 def return_refund(
-    *, lease: Lease, reason: str, actor: User, on: date, paid_on: date | None = None
+    *,
+    lease: Lease,
+    reason: str,
+    actor: User,
+    on: date,
+    paid_on: date | None = None,
+    refund_id: int | None = None,
 ) -> DepositRefund:
-    """Record that the last refund came back (a failed ACH, a stopped check): it is to be paid back again.
+    """Record that a refund came back (a failed ACH, a stopped check): it is to be paid back again.
 
-    Raises NoDeposit, NothingRefunded, RefundDated, ReasonLength.
+    `refund_id` names it; without one it is the only one that is out. Raises NoDeposit, NothingRefunded, WhichRefund,
+    RefundNotOut, RefundDated, ReasonLength.
     """
     reason = checked_reason(reason)
     deposit = locked_deposit(lease)
-    refund = standing_refund(deposit.release) if deposit.is_released else None
-    if refund is None:
-        raise NothingRefunded(number=lease.number)
+    refund = _named(lease, refunds_out(deposit.release) if deposit.is_released else [], refund_id)
     came_back = _checked_day(paid_on or on, first=refund.paid_on, on=on)
     entered = ledger_deposits.enter_returned_refund(
         entry_id=refund.entry_id,
@@ -122,10 +137,29 @@ def return_refund(
     return returned
 
 
-def standing_refund(release: DepositRelease) -> DepositRefund | None:
-    """The last refund that did not come back."""
+def refunds_out(release: DepositRelease) -> list[DepositRefund]:
+    """The refunds that did not come back, the latest first."""
     refunds = DepositRefund.objects.filter(release=release, returns__isnull=True, returned_by__isnull=True)
-    return refunds.order_by("-id").first()
+    return list(refunds.order_by("-id"))
+
+
+def refund_told(refund: DepositRefund) -> str:
+    """How people know one: `150.00 by CHECK 1042 on 2025-10-01`."""
+    return f"{refund.amount} by {refund.method} {refund.method_reference} on {refund.paid_on}"
+
+
+def _named(lease: Lease, out: list[DepositRefund], refund_id: int | None) -> DepositRefund:
+    if not out:
+        raise NothingRefunded(number=lease.number)
+    choices = "; ".join(f"{refund.pk} ({refund_told(refund)})" for refund in out)
+    if refund_id is None:
+        if len(out) > 1:
+            raise WhichRefund(number=lease.number, choices=choices)
+        return out[0]
+    for refund in out:
+        if refund.pk == refund_id:
+            return refund
+    raise RefundNotOut(refund_id=refund_id, number=lease.number, choices=choices)
 
 
 def _checked_day(day: date, *, first: date, on: date) -> date:
