@@ -15,6 +15,7 @@ from ledger import credit_flows, flows
 from ledger.models import Category, CreditDecision, LedgerBalance, OutgoingMethod
 from ledger.services import credits
 from ledger.services.credits import CreditAsked, CreditPlan
+from ledger.services.drawers import check_holds
 from ledger.services.reasons import LONGEST_REASON, checked_reason
 
 from .payment_case import AccountScreen, account_detail, allocations_in, chosen_account, item_rows
@@ -76,6 +77,8 @@ class CreditScreen(AccountScreen):
     def preview(self, *, case: Case, data: Mapping[str, Any], actor: User, on: date) -> Detail:
         asked = credit_flows.asked_for(self.kind, data)
         plan = credits.plan_credit(asked)
+        if asked.method == OutgoingMethod.CASH:
+            check_holds(cashier=actor, amount=plan.amount, on=on)
         ask = "Ask a second person for" if plan.needs_approval else "Post"
         return effect(asked, plan, title=f"{ask} this {self.kind.label.lower()} of {money(plan.amount)}?")
 

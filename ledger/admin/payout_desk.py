@@ -1,7 +1,7 @@
 """The page to pay drivers from: what is free, by method, and what is held back; and the steps that start there."""
 
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -25,6 +25,7 @@ from batconnect.common.screens import (
 )
 from batconnect.common.weeks import sunday_of
 from ledger.models import DTR, DTRPayment, PayoutHold, PayoutMethod
+from ledger.selectors.drawers import cash_to_pay_out
 from ledger.selectors.pay_list import PayLine, unpaid, unpaid_weeks
 from ledger.services.payouts import ach_batches, checks, desk, holds
 
@@ -84,6 +85,7 @@ class PayDesk(ReadOnlyAdmin):
                 ("By check", money_cell(_sum(free["CHECK"]))),
                 ("In cash", money_cell(_sum(free["CASH"]))),
                 ("Held back", money_cell(_sum(held))),
+                *_own_drawer(request),
             ],
             tables=[
                 _weeks(week),
@@ -275,6 +277,14 @@ def _matches(line: PayLine, term: str) -> bool:
 
 def _free(lines: list[PayLine], method: str) -> list[PayLine]:
     return [line for line in lines if line.method == method and not line.held]
+
+
+def _own_drawer(request: HttpRequest) -> list[tuple[str, Cell]]:
+    """What the own drawer could pay out, for those who pay from it."""
+    if not request.user.has_perm("ledger.pay_cash"):
+        return []
+    holds = cash_to_pay_out(cast(int, request.user.pk), on=parts.today())
+    return [("In your drawer", money_cell(holds))]
 
 
 def _sum(lines: list[PayLine]) -> Any:

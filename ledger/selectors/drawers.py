@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 
+from django.db import connection
 from django.db.models import QuerySet, Sum
 
 from batconnect.common.money import ZERO
@@ -95,6 +96,17 @@ def drawer_now(cashier_id: int, *, on: date) -> tuple[DrawerHeld, bool]:
     last = last_close(cashier_id)
     closed = last is not None and last.day >= on
     return drawer_held(cashier_id, through=last.day + ONE_DAY if last and closed else on), closed
+
+
+def cash_to_pay_out(cashier_id: int, *, on: date) -> Decimal:
+    """The cash that could be paid out of a drawer on a day, as the database counts it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT drawer_cash(%(whose)s, greatest(%(on)s::date, drawer_closed_through(%(whose)s) + 1))",
+            {"whose": cashier_id, "on": on},
+        )
+        found: tuple[Decimal] = cursor.fetchone()
+    return found[0]
 
 
 def last_close(cashier_id: int) -> DrawerClose | None:

@@ -19,10 +19,10 @@ from batconnect.common.numbers import reserve_numbers
 from batconnect.common.transactions import money_transaction
 
 from ..models import CheckBounce, DrawerClose, DrawerMovement, InterimPayment, LedgerPosting
-from ..selectors.drawers import DrawerCheck, DrawerHeld, banked_check, drawer_held
+from ..selectors.drawers import DrawerCheck, DrawerHeld, banked_check, cash_to_pay_out, drawer_held
 from .accounts import lock_account
 from .entries import open_day
-from .errors import LedgerError, translated
+from .errors import DrawerHoldsLess, LedgerError, translated
 from .house_events import enter_house_event
 from .payments import PaymentNotPositive
 from .reasons import checked_reason
@@ -266,6 +266,13 @@ def fund_drawer(*, cashier: User, amount: Decimal, actor: User, on: date) -> Dra
         cursor.execute("SELECT drawer_open_day(%s, %s)", [cashier.pk, on])
         (day,) = cursor.fetchone()
         return _move(cashier, day, Kind.FLOAT, Medium.CASH, amount, number, actor)
+
+
+def check_holds(*, cashier: User, amount: Decimal, on: date) -> None:
+    """For a screen, before anything is done: whether the drawer could pay that. Raises DrawerHoldsLess."""
+    holds = cash_to_pay_out(cashier.pk, on=on)
+    if amount > holds:
+        raise DrawerHoldsLess(cashier=cashier.username, holds=holds, amount=amount)
 
 
 @money_transaction

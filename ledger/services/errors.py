@@ -62,6 +62,14 @@ class AlreadyReversed(LedgerError):
     message = "This entry was reversed before."
 
 
+class DrawerHoldsLess(LedgerError):
+    code, status = "drawer.holds_less", 409
+    message = (
+        "The drawer of {cashier} holds {holds} in cash, less than the {amount} that is to be paid out of it. Have cash "
+        "put into it first, or pay by check or ACH."
+    )
+
+
 class MonthRefused(LedgerError):
     code, status = "month.refused", 409
     message = "This month can neither close nor reopen now: {reason}."
@@ -88,6 +96,7 @@ _BY_DETAIL: dict[str, type[BatConnectError]] = {
     "BC001": ClosedPeriod,
     "BC009": ControlAccount,
     "BC021": MonthIsArchived,
+    "BC064": DrawerHoldsLess,
 }
 _BY_REASON: dict[str, type[LedgerError]] = {
     "BC008": UnsoundEntry,
