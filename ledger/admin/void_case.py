@@ -245,7 +245,10 @@ def _note(shown: VoidPreview) -> str:
     if not shown.undone:
         return ""
     if shown.posting.amount > 0:
-        return "These credits become available again; the next weekly run uses them."
+        said = "These credits become available again; the next weekly run uses them."
+        if any(one.other.category == Category.WRITE_OFF for one in shown.undone):
+            said += " A write-off too, for other debts: void it as well, if it was for this charge alone."
+        return said
     return "These charges are owed again."
 
 

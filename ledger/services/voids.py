@@ -135,8 +135,9 @@ def replace_posting(
 ) -> LedgerPosting:
     """Correct a charge: void it and post it anew as `REF/2`, `REF/3`…, in one transaction.
 
-    `account` moves it to another driver and lease. Where it stays, the credits the void freed pay the new item
-    again, in their order. Raises as `void_posting` and `create_obligation`. Source: domain.md.
+    `account` moves it to another driver and lease, who owes it from then on: it is due as if it were charged today.
+    Where it stays, it keeps its due date, and the credits the void freed pay the new item again, in their order.
+    Raises as `void_posting` and `create_obligation`. Source: domain.md.
     """
     reason = _checked_reason(reason)
     amount = parse_amount(amount)
@@ -154,7 +155,7 @@ def replace_posting(
         category=old.category,
         amount=amount,
         reference_id=free_reference(old),
-        due_on=old.due_on,
+        due_on=old.due_on if account is None or account.pk == old.account_id else None,
         event_on=old.event_on,
         product=old.product,
         components=components,

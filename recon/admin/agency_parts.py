@@ -168,7 +168,7 @@ def history_table(item: AgencyItem) -> Table:
             Cell(_charged_to(one)),
             money_cell(one.amount),
             Cell(score_text(one.score), look="money"),
-            Cell(one.reasons, look="long"),
+            Cell(one.reasons, admin_url(one.counterpart) if one.counterpart else "", "long"),
         ]
         for one in decisions_of(item)
     ]

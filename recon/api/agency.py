@@ -83,6 +83,8 @@ def item_detail(item: Any) -> dict[str, Any]:
                 "reasons": one.reasons,
                 "amount": one.amount,
                 "posting_id": one.posting_id,
+                "counterpart_id": one.counterpart_id,
+                "counterpart_number": one.counterpart.number if one.counterpart else None,
                 "decided_by": one.decided_by.username,
                 "decided_at": one.decided_at,
             }

@@ -94,6 +94,11 @@ class DecisionRow(serializers.Serializer[Any]):
     reasons = serializers.CharField()
     amount = AmountField(allow_null=True)
     posting_id = serializers.UUIDField(allow_null=True)
+    counterpart_id = serializers.IntegerField(
+        allow_null=True,
+        help_text="Of a credit that was given: the toll it went to; of that toll: the credit.",
+    )
+    counterpart_number = serializers.CharField(allow_null=True)
     decided_by = serializers.CharField()
     decided_at = serializers.DateTimeField()
 

@@ -230,7 +230,8 @@ class AgencyDecision(models.Model):
 
     score: hundredths, of the attribution it rests on. candidates: the trips that were looked at, the best first, each
     with the parts of its score. `suggested` is the account of the best one. POSTED names its posting (and that of the
-    service fee, where one is charged), FLEET_COST its journal entry.
+    service fee, where one is charged), FLEET_COST its journal entry. Where a credit was given, its decision and that of
+    the toll it went to name each other's item as `counterpart`; where none is named, the reasons alone say it.
     """
 
     class Action(models.TextChoices):
@@ -268,6 +269,9 @@ class AgencyDecision(models.Model):
     fee_posting = models.ForeignKey(LedgerPosting, on_delete=models.PROTECT, null=True, related_name="+")
     entry_id = models.BigIntegerField(null=True)
     entry_date = models.DateField(null=True)
+    counterpart = models.ForeignKey(
+        AgencyItem, on_delete=models.PROTECT, null=True, editable=False, related_name="counterparts"
+    )
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     decided_at = models.DateTimeField(db_default=models.functions.Now())
 

@@ -88,7 +88,7 @@ def whole_item(item_id: int) -> AgencyItem | None:
 
 def decisions_of(item: AgencyItem) -> QuerySet[AgencyDecision]:
     return item.decisions.select_related(
-        "decided_by", "account__driver", "account__lease", "posting"
+        "decided_by", "account__driver", "account__lease", "posting", "counterpart"
     ).order_by("-place")
 
 

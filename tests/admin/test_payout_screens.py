@@ -9,6 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
+from batconnect.common.models import User
 from batconnect.common.screens import admin_url, list_url
 from ledger.admin import payout_checks, payout_parts
 from ledger.admin.payout_parts import today
@@ -16,6 +17,7 @@ from ledger.models import DTR, DTRPayment, PayoutBatch, PayoutCheck, PayoutInstr
 from ledger.services.payouts import ach_batches, holds
 from tests.api.conftest import PAYOUTS
 from tests.factories import make_user
+from tests.ledger.desk_stories import float_in
 from tests.ledger.factories import SUNDAY, broken_proofs
 from tests.ledger.payout_stories import MONDAY as PAY_DAY
 from tests.ledger.payout_stories import ROUTING, entry_lines, net_pay, paid_by, return_file, return_line
@@ -86,6 +88,10 @@ def test_a_week_is_paid_on_screen_every_button_clicked_twice():
     issued = send(clerk, page("payoutbatch_pay_checks"))
     assert "1001" in issued and "Then checks" not in issued
     receipt = DTRPayment.objects.filter(method="CASH")
+    refused = clerk.post(page("payoutbatch_pay_cash", cash.pk), {"token": "early"})
+    assert "Have cash put into it first" in refused.text and not receipt.exists()
+    float_in(User.objects.get(pk=clerk.session["_auth_user_id"]), "7.00")
+    assert "In your drawer" in shown(clerk, page("payoutbatch_pay"))
     handed = send(clerk, page("payoutbatch_pay_cash", cash.pk))
     printed = page("payoutbatch_receipt", receipt.get().pk)
     assert printed in handed and clerk.get(printed).content.startswith(b"%PDF")

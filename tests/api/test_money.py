@@ -236,7 +236,7 @@ def test_what_settlement_cannot_be_reversed(api, settled):
 
 
 def test_a_payout_that_was_paid_stands(api, settled):
-    pay_dtr(dtr=settled, on=date(2019, 3, 12), method="CASH", actor=system_user())
+    pay_dtr(dtr=settled, on=date(2019, 3, 12), method="ACH", actor=system_user())
     answer = post(api, f"/ledger/dtrs/{settled.number}/reverse-settlement", {"reason": REASON})
     assert [row["category"] for row in answer.json()["reversals"]] == ["TAXES", "EARNINGS"]
     assert answer.json()["balance_after"] == "520.00"

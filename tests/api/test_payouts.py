@@ -6,10 +6,12 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
 
+from batconnect.common.models import User
 from ledger.models import DTR, DTRPayment, PayoutItem
 from ledger.services.payouts import bank_details
 from tests.api.conftest import PAYOUTS
 from tests.factories import make_user
+from tests.ledger.desk_stories import float_in
 from tests.ledger.factories import SUNDAY, broken_proofs
 from tests.ledger.payout_stories import ROUTING, entry_lines, net_pay, paid_by, return_file, return_line
 
@@ -77,6 +79,9 @@ def test_a_week_is_paid_over_http_and_a_return_taken_in():
     assert again["reissue_of"] == check["number"]
     post(maker, f"checks/{again['number']}/cleared")
     post(maker, f"checks/{again['number']}/void", {"reason": "After it cleared"}, expect=409)
+    empty = post(maker, "cash", {"dtr_number": second.number}, key="empty", expect=409)
+    assert empty["error"] == "drawer.holds_less"
+    float_in(User.objects.get(pk=maker.session["_auth_user_id"]), "20.00")
     cash = post(maker, "cash", {"dtr_number": second.number}, key="cash", expect=201)
     assert post(maker, "cash", {"dtr_number": second.number}, key="cash", expect=201) == cash
     post(maker, "cash", {"dtr_number": second.number}, expect=409)

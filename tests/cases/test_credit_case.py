@@ -9,7 +9,7 @@ from batconnect.cases.models import Case
 from batconnect.common.models import User
 from ledger.models import CreditDecision, DriverAccount
 from tests.factories import make_user
-from tests.ledger.desk_stories import cashier, take
+from tests.ledger.desk_stories import cashier, float_in, take
 from tests.ledger.factories import balance, broken_proofs, charge, make_account, open_items, pay
 from tests.misc_expenses.expense_stories import client_of, send
 
@@ -100,9 +100,13 @@ def test_a_large_one_waits_for_somebody_else_who_sees_it_as_it_is_then(account: 
 
 def test_credit_is_paid_back_on_request_by_two_people(account: DriverAccount) -> None:
     take(account, "100.00", cashier(), allocations={"KEY-1": "50.00"})  # 35 to the lease, 15 stay
-    client, other = client_of(clerk()), client_of(boss())
+    ann = clerk()
+    client, other = client_of(ann), client_of(boss())
     case_no = opened(client, "REFUND")
     body = do(client, case_no, "REFUND-001", asked(account, amount="15.00", method="CASH")).json()
+    refused = do(other, case_no, "REFUND-002", {"decision": "APPROVE"}).json()
+    assert refused["error"] == "drawer.holds_less" and ann.username in refused["message"]
+    float_in(ann, "15.00")
     assert body["step_id"] == "REFUND-002"
     assert do(other, case_no, "REFUND-002", {"decision": "APPROVE"}).json()["status"] == "CLOSED"
     assert (open_items(account), balance(account)) == ({}, Decimal("0.00"))

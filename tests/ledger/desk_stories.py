@@ -50,6 +50,11 @@ def take(
     )
 
 
+def float_in(by: User, amount: str, *, on: date = MONDAY) -> None:
+    """Cash put into a drawer, for it to be paid out."""
+    drawers.fund_drawer(cashier=by, amount=Decimal(amount), actor=make_user(), on=on)
+
+
 def close(
     by: User, cash: str, checks: Sequence[str] = (), *, on: date = MONDAY, kept: str = "0.00", **more: Any
 ) -> DrawerClose:

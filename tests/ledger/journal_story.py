@@ -48,7 +48,7 @@ def tell(folder: Path) -> Story:
     charge(unpaid, "LOAN", "12.50", "LOAN-1", components={"principal": "10.00", "interest": "2.50"})
     run()
     report, unpaid_report = (DTR.objects.get(account=each) for each in (paid, unpaid))
-    statements.pay_dtr(dtr=report, on=MONDAY_AFTER, method="CASH", actor=system_user())
+    statements.pay_dtr(dtr=report, on=MONDAY_AFTER, method="ACH", actor=system_user())
     toll = charge(paid, "EZPASS", "25.00", "TOLL-1", on=MONDAY_AFTER)
     ticket = charge(paid, "PVB", "65.00", "TICKET-1", on=MONDAY_AFTER)
     pay(paid, "10.00", {"TOLL-1": "10.00"})

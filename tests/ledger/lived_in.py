@@ -32,7 +32,7 @@ def live_in() -> LivedIn:
     drive(account, "560.00", {"MTA": "40.00"})
     run()
     report = DTR.objects.get(account=account)
-    statements.pay_dtr(dtr=report, on=MONDAY_AFTER, method="CASH", actor=system_user())
+    statements.pay_dtr(dtr=report, on=MONDAY_AFTER, method="ACH", actor=system_user())
     toll = charge(account, "EZPASS", "25.00", "TOLL-1", on=MONDAY_AFTER)
     ticket = charge(account, "PVB", "65.00", "TICKET-1", on=MONDAY_AFTER)
     payment = pay(account, "10.00", {"TOLL-1": "10.00"})

@@ -81,7 +81,7 @@ def test_what_is_held_back_is_listed_with_its_reason_and_not_paid():
     }
     assert approved().payments == 1
     for pay in (
-        lambda: statements.pay_dtr(dtr=on_hold, on=MONDAY, method="CASH", actor=make_user()),
+        lambda: statements.pay_dtr(dtr=on_hold, on=MONDAY, method="ACH", actor=make_user()),
         lambda: desk.pay_cash(number=on_hold.number, on=MONDAY, actor=make_user()),
         lambda: checks.issue_checks(numbers=[on_hold.number], on=MONDAY, actor=make_user()),
     ):
@@ -98,7 +98,7 @@ def test_a_dtr_in_a_batch_is_paid_by_nothing_else_and_held_by_nobody():
     paid_by(dtr)
     batch = approved()
     with pytest.raises(statements.PaidAnotherWay):
-        statements.pay_dtr(dtr=dtr, on=MONDAY, method="CASH", actor=make_user())
+        statements.pay_dtr(dtr=dtr, on=MONDAY, method="ACH", actor=make_user())
     with pytest.raises(choosing.NotPayable):
         checks.issue_checks(numbers=[dtr.number], on=MONDAY, actor=make_user())
     with pytest.raises(choosing.NothingToPayNow):
@@ -111,7 +111,7 @@ def test_a_dtr_in_a_batch_is_paid_by_nothing_else_and_held_by_nobody():
         )
     ach_batches.reverse_batch(number=batch.number, reason="The bank was closed", actor=make_user())
     assert PayoutItem.objects.get().state == "WITHDRAWN"
-    statements.pay_dtr(dtr=dtr, on=MONDAY, method="CASH", actor=make_user())
+    statements.pay_dtr(dtr=dtr, on=MONDAY, method="ACH", actor=make_user())
     assert statuses([dtr]) == ["PAID"]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 
 import pytest
 from django.db import DatabaseError, connection, transaction
@@ -10,7 +11,7 @@ from django.db.utils import ProgrammingError
 from batconnect.common.audit import system_user
 from batconnect.common.roles import APPLICATION_ROLE
 from ledger.models import DTR, Account, Currency
-from ledger.services import statements, voids
+from ledger.services import drawers, statements, voids
 
 from .factories import MONDAY_AFTER, broken_proofs, charge, drive, make_account, pay, run
 
@@ -61,6 +62,9 @@ def test_it_can_charge_settle_pay_void_and_prove():
         pay(account, "10.00")
         drive(account, "500.00", {"MTA": "5.00"})
         run()
+        drawers.fund_drawer(
+            cashier=system_user(), amount=Decimal("500.00"), actor=system_user(), on=MONDAY_AFTER
+        )
         statements.pay_dtr(dtr=DTR.objects.get(), on=MONDAY_AFTER, method="CASH", actor=system_user())
         voids.void_posting(
             posting_id=toll.pk, reason="Another cab's toll", actor=system_user(), on=MONDAY_AFTER

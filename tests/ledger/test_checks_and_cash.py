@@ -9,10 +9,11 @@ from django.db import DatabaseError, transaction
 from ledger.models import DTR, Checkbook, DTRPayment, PayoutCheck, PayoutItem
 from ledger.selectors.pay_list import unpaid
 from ledger.services import statements, voids
-from ledger.services.errors import Refused
+from ledger.services.errors import DrawerHoldsLess, Refused
 from ledger.services.payouts import checks, choosing, desk
 from ledger.services.payouts.paper import in_words, render_cash_receipt, render_checks
 from tests.factories import make_user
+from tests.ledger.desk_stories import float_in
 from tests.ledger.factories import broken_proofs
 from tests.ledger.payout_stories import MONDAY, TUESDAY, amount_on, net_pay, paid_by
 
@@ -135,7 +136,12 @@ def test_checks_are_stale_after_half_a_year():
 def test_cash_is_paid_once_against_a_receipt():
     (dtr,) = net_pay("300.00")
     paid_by(dtr)
-    payment = desk.pay_cash(number=dtr.number, on=MONDAY, actor=make_user())
+    ann = make_user()
+    float_in(ann, "299.99")
+    with pytest.raises(DrawerHoldsLess, match=r"holds 299\.99 in cash, less than the 300\.00"):
+        desk.pay_cash(number=dtr.number, on=MONDAY, actor=ann)
+    float_in(ann, "0.01")
+    payment = desk.pay_cash(number=dtr.number, on=MONDAY, actor=ann)
     assert payment.method == "CASH" and payment.method_reference.startswith("CASHPAY-2019-")
     with pytest.raises(choosing.NotPayable):
         desk.pay_cash(number=dtr.number, on=MONDAY, actor=make_user())

@@ -8,9 +8,10 @@ from django.db import DatabaseError, connection, transaction
 
 from batconnect.common.transactions import sqlstate
 from ledger.models import DTR, CheckBounce, DrawerClose, DrawerMovement
-from ledger.selectors.drawers import drawer_held
+from ledger.selectors.drawers import cash_to_pay_out, drawer_held
 from ledger.services import drawers, statements, voids
 from ledger.services.credits import grant_credit
+from ledger.services.errors import DrawerHoldsLess
 from ledger.services.payments import PaymentNotPositive
 from tests.factories import make_user
 from tests.ledger.desk_stories import (
@@ -21,6 +22,7 @@ from tests.ledger.desk_stories import (
     asked,
     cashier,
     close,
+    float_in,
     lines_of,
     money,
     stands_at,
@@ -192,12 +194,12 @@ def test_net_pay_that_comes_back_goes_into_the_drawer_it_left_until_that_day_is_
     drive(account, "60.00")
     run()
     report = DTR.objects.get(account=account)
+    float_in(ann, "60.00")
     statements.pay_dtr(dtr=report, on=MONDAY, method="CASH", actor=ann)
     statements.return_payment(dtr=report, on=MONDAY, reason=WHY, actor=manager)
-    assert drawer_held(ann.pk, through=MONDAY).cash == money("0.00")
+    assert drawer_held(ann.pk, through=MONDAY).cash == money("60.00")
     assert not DrawerMovement.objects.filter(drawer_id=manager.pk).exists()
     statements.pay_dtr(dtr=report, on=MONDAY, method="CASH", actor=ann)
-    drawers.fund_drawer(cashier=ann, amount=money("60.00"), actor=manager, on=MONDAY)
     close(ann, "0.00")
     statements.return_payment(dtr=report, on=MONDAY, reason=WHY, actor=manager)
     assert drawer_held(ann.pk, through=TUESDAY).cash == money("0.00")
@@ -243,6 +245,54 @@ def test_a_refund_in_cash_comes_out_of_the_drawer_of_who_asked_for_it(account: A
     voids.void_posting(posting_id=done.posting_id, reason=WHY, actor=ann, on=MONDAY)
     assert drawer_held(ann.pk, through=MONDAY).cash == money("50.00")
     assert broken_proofs() == []
+
+
+def test_no_more_cash_is_paid_out_than_the_drawer_holds(account: Any) -> None:
+    """30 are there and 10 come tomorrow: 30.01 is refused today and tomorrow's 10 with it, and 30 are paid."""
+    ann, chief = cashier(), make_user()
+    take(account, "30.00", ann)
+    take(account, "10.00", ann, on=TUESDAY)
+    take(account, "70.00", ann, method="CHECK")
+
+    def pay_back(amount: str) -> Any:
+        return grant_credit(
+            asked("REFUND", account, amount, method="CASH"), actor=ann, approved_by=chief, on=MONDAY
+        )
+
+    with pytest.raises(DrawerHoldsLess) as raised:
+        pay_back("30.01")
+    assert (raised.value.code, raised.value.status) == ("drawer.holds_less", 409)
+    assert str(raised.value).startswith(
+        f"The drawer of {ann.username} holds 30.00 in cash, less than the 30.01 that is to be paid out of it."
+    )
+    assert cash_to_pay_out(ann.pk, on=MONDAY) == money("30.00") and broken_proofs() == []
+    pay_back("30.00")
+    with pytest.raises(DrawerHoldsLess, match=r"holds 0\.00"):
+        pay_back("0.01")
+    with pytest.raises(DrawerHoldsLess, match=r"holds 10\.00"):
+        drawers.check_holds(cashier=ann, amount=money("10.01"), on=TUESDAY)
+    assert broken_proofs() == []
+
+
+def test_a_void_is_never_kept_back_by_an_empty_drawer_and_a_payout_afterwards_is(account: Any) -> None:
+    """Of 50 taken, 40 were paid back; the payment is voided all the same: 40 below zero, until 40 are put in."""
+    ann, chief = cashier(), make_user()
+    wrong = take(account, "50.00", ann)
+    take(account, "40.00", bob := cashier())
+    grant_credit(asked("REFUND", account, "40.00", method="CASH"), actor=ann, approved_by=chief, on=MONDAY)
+    voids.void_posting(posting_id=wrong.posting_id, reason=WHY, actor=chief, on=MONDAY)
+    assert cash_to_pay_out(ann.pk, on=MONDAY) == money("-40.00")
+    float_in(ann, "40.00")
+    with pytest.raises(DrawerHoldsLess):
+        drawers.check_holds(cashier=ann, amount=money("0.01"), on=MONDAY)
+    assert cash_to_pay_out(bob.pk, on=MONDAY) == money("40.00") and broken_proofs() == []
+
+
+def test_the_float_that_is_kept_can_be_paid_out_and_what_was_banked_cannot(account: Any) -> None:
+    ann = cashier()
+    take(account, "50.00", ann)
+    close(ann, "50.00", kept="20.00")
+    assert [cash_to_pay_out(ann.pk, on=day) for day in (MONDAY, TUESDAY)] == [money("20.00")] * 2
 
 
 def test_the_applications_role_may_do_all_of_it(account: Any) -> None:
@@ -302,6 +352,17 @@ def test_the_database_counts_along(account: Any) -> None:
     refused(CLOSE, "23514", ann.pk, MONDAY, "80.00", "79.00", "80.00", "0.00", ann.pk)
     close(ann, "80.00")
     refused(CLOSE, "BC060", ann.pk, MONDAY, "0.00", "0.00", "0.00", "0.00", ann.pk)
+
+
+def test_the_database_pays_no_cash_out_that_is_not_there(account: Any) -> None:
+    ann = cashier()
+    take(account, "80.00", ann)
+    pay_out = (
+        "INSERT INTO drawer_movement (drawer_id, day, kind, medium, amount, reference, created_by_id) "
+        "VALUES (%s, '2019-03-11', %s, 'CASH', %s, 'X', %s)"
+    )
+    for kind in ("REFUND", "DTR_PAID"):
+        refused(pay_out, "BC064", ann.pk, kind, "-80.01", ann.pk)
 
 
 def test_a_closed_day_takes_no_movement_and_history_stands(account: Any) -> None:

@@ -389,7 +389,7 @@ def test_entries_that_have_a_service_of_their_own_are_not_reversed_here(tmp_path
     load(tmp_path, trip(lease))
     run(SUNDAY - WEEK)
     report = DTR.objects.get()
-    statements.pay_dtr(dtr=report, on=SUNDAY, method="CASH", actor=system_user())
+    statements.pay_dtr(dtr=report, on=SUNDAY, method="ACH", actor=system_user())
     expected = {
         "POSTING": "Void the posting instead",
         "TRIP": "Reverse the settlement",

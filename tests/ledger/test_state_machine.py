@@ -217,7 +217,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def pay_dtr(self, data: st.DataObject) -> None:
         report = self.report(data, lambda r: r.payout and not (r.paid or r.payout.voided))
         self.both(
-            lambda: statements.pay_dtr(dtr=self.dtr(report), on=self.today, method="CASH", actor=self.actor),
+            lambda: statements.pay_dtr(dtr=self.dtr(report), on=self.today, method="ACH", actor=self.actor),
             lambda: self.model.pay_dtr(report),
         )
 

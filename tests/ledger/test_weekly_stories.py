@@ -367,7 +367,7 @@ def test_a_charge_voided_after_the_payout_gives_its_earnings_back_with_the_next_
     toll = charge(account, "EZPASS", "30.00")
     drive(account, "100.00")
     assert run()["net_pay"] == "70.00"
-    statements.pay_dtr(dtr=report(account), on=MONDAY_AFTER, method="CASH", actor=system_user())
+    statements.pay_dtr(dtr=report(account), on=MONDAY_AFTER, method="ACH", actor=system_user())
 
     void(toll)
 
@@ -403,7 +403,7 @@ def test_a_payout_is_voided_only_while_its_dtr_is_unpaid():
     drive(account, "100.00")
     run()
     payout = posting(account, Category.PAYOUT)
-    statements.pay_dtr(dtr=report(account), on=MONDAY_AFTER, method="CASH", actor=system_user())
+    statements.pay_dtr(dtr=report(account), on=MONDAY_AFTER, method="ACH", actor=system_user())
     with pytest.raises(voids.PayoutPaid):
         void(payout)
 
@@ -413,7 +413,7 @@ def test_a_payout_is_voided_only_while_its_dtr_is_unpaid():
 
     assert balance(account) == Decimal("-100.00")
     with pytest.raises(statements.PayoutWithdrawn):
-        statements.pay_dtr(dtr=report(account), on=MONDAY_AFTER, method="CASH", actor=system_user())
+        statements.pay_dtr(dtr=report(account), on=MONDAY_AFTER, method="ACH", actor=system_user())
     assert run(NEXT)["net_pay"] == "100.00"
     assert broken_proofs() == []
 
@@ -460,7 +460,7 @@ def test_a_paid_payout_stands_when_its_settlement_is_reversed_and_is_owed_back_l
     account = make_account()
     drive(account, "100.00")
     run()
-    statements.pay_dtr(dtr=report(account), on=MONDAY_AFTER, method="CASH", actor=system_user())
+    statements.pay_dtr(dtr=report(account), on=MONDAY_AFTER, method="ACH", actor=system_user())
 
     voids.reverse_settlement(
         account=account, week=SUNDAY, reason=REASON, actor=system_user(), on=MONDAY_AFTER

@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from batconnect.common.errors import BatConnectError, ConflictingState
 from batconnect.exports.pdf_files import make_folder, write_whole
-from leases.demo import fleet, parts, report, story, trips
+from leases.demo import caps, fleet, parts, report, story, trips
 from ledger.models import WeeklyRun
 
 WEEKLY_FEE = "450.00"
@@ -95,6 +95,10 @@ class Command(BaseCommand):
         )  # fmt: skip
         self.changes += sum(kind["created"] + kind["updated"] for kind in imported.values())
         self._say(f"  {len(fleet.CABS)} drivers, each with a cab and a lease at {WEEKLY_FEE} a week")
+        entered = caps.enter_caps()
+        if entered:
+            self._say(f"  {entered} caps of what a week may cost, as examples")
+        self.changes += entered
 
     def _week(self, index: int, file: Path, text: str) -> dict[str, Any]:
         week = trips.WEEKS[index]

@@ -204,11 +204,13 @@ def give_credit(
     why = f"Credit {item.number}: {reason}"[:500]
     if left == 0:
         money.withdraw(charge, reason=why, actor=actor, on=on)
-        keep([following(toll, Action.DISMISSED, State.DISMISSED, why, actor)])
+        gone = following(toll, Action.DISMISSED, State.DISMISSED, why, actor)
+        gone.counterpart = item
+        keep([gone])
     else:
-        _moved(toll, Action.REDUCED, charge.account, left, reason=why, actor=actor, on=on)
+        _moved(toll, Action.REDUCED, charge.account, left, reason=why, actor=actor, on=on, counterpart=item)
     row = following(item, Action.CREDITED, State.CREDITED, f"To {toll.number}: {reason}"[:500], actor)
-    row.account, row.amount = charge.account, item.amount
+    row.account, row.amount, row.counterpart = charge.account, item.amount, toll
     return keep([row])[0]
 
 
@@ -263,11 +265,13 @@ def _moved(
     reason: str,
     actor: User,
     on: date,
+    counterpart: AgencyItem | None = None,
 ) -> AgencyDecision:
     charged = money.move(last_of(item), account=account, amount=amount, reason=reason, actor=actor, on=on)
     row = following(item, action, State.POSTED, reason, actor)
     row.account, row.amount = account, amount
     row.posting_id, row.fee_posting_id = charged.posting_id, charged.fee_posting_id
+    row.counterpart = counterpart
     return keep([row])[0]
 
 

@@ -143,6 +143,7 @@ def keep(rows: Sequence[AgencyDecision]) -> list[AgencyDecision]:
                 "number": row.item.number, "state": row.state, "reason": row.reasons,
                 "account": row.account_id, "amount": None if row.amount is None else str(row.amount),
                 "posting": str(row.posting_id) if row.posting_id else None, "entry": row.entry_id,
+                **({"counterpart": row.counterpart_id} if row.counterpart_id else {}),
             },
         )  # fmt: skip
     return kept

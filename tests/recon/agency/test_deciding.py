@@ -1,19 +1,22 @@
 """What people decide about tolls and tickets, and what it does to the money; worked by hand."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from django.db import DatabaseError, transaction
 
 from batconnect.common.audit import system_user
 from batconnect.common.errors import BatConnectError
 from batconnect.common.models import AuditEntry
+from batconnect.common.transactions import sqlstate
 from leases.models import Lease
 from ledger.models import EntryLine, LedgerPosting
 from ledger.services import voids
-from recon.models import AgencyDecision
+from recon.models import AgencyDecision, AgencyItem
 from recon.services.agency import deciding, revising
+from recon.services.agency.settling import next_decision
 from tests.ledger.factories import account_of, balance, broken_proofs, charge, open_items, pay
 
 from .stories import (
@@ -196,7 +199,52 @@ def test_a_credit_goes_to_the_toll_it_is_of(ana: Lease, tmp_path: Path) -> None:
     decide("give_credit", "C2", toll_number="T2")
     assert charged_on(account_of(ana)) == {"T1/2": "4.12"}
     assert (stands("C1")[0], stands("C2")[0], stands("T2")[0]) == ("CREDITED", "CREDITED", "DISMISSED")
+    named = AgencyDecision.objects.exclude(counterpart=None).order_by("id")
+    assert [(one.item.number, one.counterpart.number) for one in named if one.counterpart] == [
+        ("T1", "C1"), ("C1", "T1"), ("T2", "C2"), ("C2", "T2"),
+    ]  # fmt: skip
     assert broken_proofs() == []
+
+
+def test_the_database_lets_no_credit_go_without_its_toll(ana: Lease, tmp_path: Path) -> None:
+    load_tolls(tmp_path, toll("T1"), toll("T2"), toll("C1", amount="$2.00"))
+    credit, other = (AgencyItem.objects.get(number=number) for number in ("C1", "T2"))
+
+    def refused_by_database(
+        item: AgencyItem, action: str, state: str, counterpart: AgencyItem | None
+    ) -> None:
+        with pytest.raises(DatabaseError) as raised, transaction.atomic():
+            row = next_decision(
+                item,
+                action=action,
+                state=state,
+                reasons=WHY,
+                decided_by=system_user(),
+                counterpart=counterpart,
+            )
+            row.amount = item.amount
+            row.save()
+        assert sqlstate(raised.value) == "BC059", raised.value
+
+    refused_by_database(credit, "CREDITED", "CREDITED", None)
+    refused_by_database(credit, "CREDITED", "CREDITED", other)  # which was not reduced by it
+    refused_by_database(credit, "DISMISSED", "DISMISSED", other)
+    refused_by_database(other, "UNDONE", "REVIEW", credit)
+
+
+def test_a_charge_that_moves_to_another_driver_is_due_as_if_it_were_his_from_the_start(
+    ana: Lease, ben: Lease, tmp_path: Path
+) -> None:
+    """Charged to Ana and due on its Saturday; moved to Ben a week later, it is due on the Saturday after that."""
+    load_summonses(tmp_path, summons("S1"))
+    before = LedgerPosting.objects.get(account=account_of(ana), category="PVB")
+    decide("reassign", "S1", lease_id=ben.pk, on=NEXT_DAY + timedelta(days=7))
+    moved_to = LedgerPosting.objects.get(account=account_of(ben), category="PVB")
+    assert (moved_to.event_on, moved_to.due_on) == (before.event_on, date(2019, 3, 23))
+    assert before.due_on == date(2019, 3, 16)
+    decide("reduce", "S1", amount=Decimal("50.00"), on=NEXT_DAY + timedelta(days=14))
+    reduced = LedgerPosting.objects.get(account=account_of(ben), reference_id="S1/3")
+    assert reduced.due_on == moved_to.due_on
 
 
 def test_other_figures_are_a_revision_and_accepting_it_moves_the_posting(ana: Lease, tmp_path: Path) -> None:
