@@ -168,9 +168,10 @@ class PlainLedger:
         if item.category not in CHARGES:
             raise Refusal("replace.category")
         _, freed = self._void(item, on, None)
+        stays = account is None or account is item.account
         new = self._post(
             account or item.account, item.category, amount, self._next_reference(item), self._date(on, None),
-            item.event_on, due_on=item.due_on, replaces=item,
+            item.event_on, due_on=item.due_on if stays else None, replaces=item,
         )  # fmt: skip
         if new.account is item.account:
             for allocation in freed:
