@@ -38,7 +38,7 @@ PAGES: tuple[tuple[str, str, type[ServiceFormView], str], ...] = (
     ("swap-vehicle", "swap_vehicle", changes.SwapView, "Swap vehicle"),
     ("add-driver", "add_driver", changes.AddDriverView, "Add driver"),
     ("end-driver", "end_driver", changes.EndDriverView, "Take driver off"),
-    ("cancel", "cancel_lease", changes.CancelView, "Cancel"),
+    ("cancel", "cancel_lease", changes.CancelView, "Cancel lease"),
     ("end", "end_lease", changes.EndView, "End early"),
 )
 
@@ -232,6 +232,8 @@ def _deposit(request: HttpRequest, lease: Lease) -> Cell:
     if found is not None:
         may_see = request.user.has_perm("leases.view_leasedeposit")
         standing = f"{found.agreed}, {DepositStatus(found.status).label.lower()}"
+        if lease.status == Lease.Status.CANCELLED and not found.charged:
+            standing = "cancelled with the lease"
         return Cell(standing, admin_url(found) if may_see else "")
     if lease.status != Lease.Status.ACTIVE or not request.user.has_perm("leases.add_leasedeposit"):
         return Cell("None")

@@ -9,6 +9,8 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from simple_history.admin import SimpleHistoryAdmin
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
@@ -27,7 +29,7 @@ from batconnect.common.screens import (
 )
 from batconnect.common.weeks import local_date
 from leases import services
-from leases.models import Lease, LeaseCap
+from leases.models import Lease, LeaseCap, LeaseType
 from leases.schedule import DAY
 from leases.services.cap_entries import LONGEST_RULE, MOST_TOLD, is_open, vehicle_types
 from leases.term_models import RULE
@@ -60,6 +62,7 @@ class CapForm(ServiceForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.order_fields(self.field_order)
+        self.fields["lease_type"].initial = LeaseType.LONG_TERM
         self.fields["lease_type"].label, self.fields["effective_from"].label = "Kind of lease", "From"
         self.fields["effective_from"].help_text = "A day of a week that is not closed yet."
         types = [("", ALL_OTHERS.capitalize()), *((name, name) for name in vehicle_types())]
@@ -116,8 +119,9 @@ def vehicles(cap: LeaseCap) -> str:
 
 
 @display(description="A week at most", ordering="weekly_cap")
-def at_most(cap: LeaseCap) -> str:
-    return money(cap.weekly_cap) if cap.weekly_cap is not None else "no cap"
+def at_most(cap: LeaseCap) -> SafeString:
+    told = money(cap.weekly_cap) if cap.weekly_cap is not None else "no cap"
+    return format_html('<span class="bc-money">{}</span>', told)
 
 
 @display(description="Until")
@@ -125,7 +129,7 @@ def until(cap: Any) -> str:
     return day(cap.followed_on - DAY) if cap.followed_on else "further notice"
 
 
-@display(description="", label=TONES)
+@display(description="Standing", label=TONES)
 def standing(cap: Any) -> str:
     today = local_date(timezone.now())
     if cap.effective_from > today:
@@ -224,10 +228,14 @@ def _same_kind(cap: LeaseCap) -> QuerySet[LeaseCap]:
 
 
 def _before(cap: LeaseCap) -> str:
-    former = _same_kind(cap).filter(effective_from__lt=cap.effective_from).order_by("-effective_from").first()
-    if former is None:
-        return "no cap of its own"
-    return f"{_amount(former).text} from {day(former.effective_from)} on"
+    """What held until then: a cap of its own kind, or else the one for all vehicles."""
+    of_type = LeaseCap.objects.filter(lease_type=cap.lease_type, effective_from__lt=cap.effective_from)
+    for vehicle_type in dict.fromkeys([cap.vehicle_type, ""]):
+        former = of_type.filter(vehicle_type=vehicle_type).order_by("-effective_from").first()
+        if former is not None:
+            told = f"{_amount(former).text} from {day(former.effective_from)} on"
+            return told if vehicle_type == cap.vehicle_type else f"as for all others: {told}"
+    return "no cap"
 
 
 def _series(cap: LeaseCap) -> Table:

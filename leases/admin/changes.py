@@ -260,7 +260,10 @@ class EndDriverForm(ServiceForm):
     def __init__(self, *args: Any, subject: Lease, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.order_fields(("added", "ends_on", "reason"))
-        cast(AddedDriverField, self.fields["added"]).queryset = standing_drivers(subject)
+        added, standing = cast(AddedDriverField, self.fields["added"]), standing_drivers(subject)
+        added.queryset = standing
+        if len(standing) == 1:
+            added.initial = standing[0]
         self.fields["ends_on"].label = "Last day"
         self.fields["ends_on"].help_text = "It counts. Empty: it was a mistake, and is withdrawn."
 
@@ -314,7 +317,13 @@ class CancelView(ChangeView):
             facts.append(
                 ("Deposit", Cell(f"{money(effect.deposit_cancelled)} was agreed and is not collected"))
             )
-        return effect_detail(effect, title=f"{self.title}?", subtitle=self.about, asked=[*asked, *facts])
+        return effect_detail(
+            effect,
+            title=f"{self.title}?",
+            subtitle=self.about,
+            asked=[*asked, *facts],
+            nothing="Nothing was scheduled yet, and nothing will be.",
+        )
 
     def told(self, effect: services.Effect) -> str:
         return f"{effect.lease} is cancelled; {effect.lease.medallion} is free from {day(effect.lease.starts_on)} on."

@@ -10,9 +10,12 @@ from ledger.models import LedgerPosting
 from .wording import days_told, moment_told
 
 Facts = Sequence[tuple[str, Cell]]
+NOTHING = "Nothing that is posted or scheduled so far; weeks to come follow the new terms."
 
 
-def effect_detail(effect: Effect, *, title: str, subtitle: str, asked: Facts = ()) -> Detail:
+def effect_detail(
+    effect: Effect, *, title: str, subtitle: str, asked: Facts = (), nothing: str = NOTHING
+) -> Detail:
     """What a change would do, before it is done; `asked` is what was entered."""
     figures = [
         ("Driver owes now", money_cell(effect.balance_before)),
@@ -28,7 +31,8 @@ def effect_detail(effect: Effect, *, title: str, subtitle: str, asked: Facts = (
         subtitle=subtitle,
         figures=figures,
         facts=[*asked, *_facts(effect)],
-        tables=[table for table in _tables(effect) if table.rows] or [_nothing()],
+        tables=[table for table in _tables(effect) if table.rows]
+        or [Table("What changes", [], [], empty=nothing)],
     )
 
 
@@ -94,15 +98,6 @@ def _tables(effect: Effect) -> list[Table]:
             note="The next weekly run posts it.",
         ),
     ]
-
-
-def _nothing() -> Table:
-    return Table(
-        "What changes",
-        [],
-        [],
-        empty="Nothing that is posted or scheduled so far; weeks to come follow the new terms.",
-    )
 
 
 def _scheduled(lines: Sequence[Line]) -> list[list[Cell]]:

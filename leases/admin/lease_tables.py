@@ -23,8 +23,9 @@ MOST_ROWS = 50
 
 
 def tables_of(lease: Lease) -> list[Table]:
-    tables = [_schedule(lease), _fees(lease), _suspensions(lease), _vehicles(lease)]
-    return tables + [table for table in (_cancelled(lease), _ends(lease), _drivers(lease)) if table.rows]
+    always = [_schedule(lease), _fees(lease), _suspensions(lease), _vehicles(lease)]
+    first, last = [_cancelled(lease)], [_ends(lease), _drivers(lease)]
+    return [table for table in (*first, *always, *last) if table.rows or table in always]
 
 
 def _schedule(lease: Lease) -> Table:
@@ -44,7 +45,9 @@ def _schedule(lease: Lease) -> Table:
             ]
             for row in rows
         ],
-        empty="Nothing is billed so far; the weekly run makes the schedule.",
+        empty="Nothing was billed."
+        if lease.status == Lease.Status.CANCELLED
+        else "Nothing is billed so far; the weekly run makes the schedule.",
         note="The newest weeks first. Statuses are the ledger's.",
         more=Cell("All installments", list_url(LeaseInstallment, f"lease__id__exact={lease.pk}")),
     )

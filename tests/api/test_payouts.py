@@ -6,7 +6,6 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
 
-from batconnect.common.models import User
 from ledger.models import DTR, DTRPayment, PayoutItem
 from ledger.services.payouts import bank_details
 from tests.api.conftest import PAYOUTS
@@ -33,7 +32,8 @@ def post(client: APIClient, path: str, body: Any = None, key: str = "", expect: 
 
 def test_a_week_is_paid_over_http_and_a_return_taken_in():
     first, second = net_pay("300.00", "20.00")
-    maker, other = client_of(), client_of()
+    cashier = make_user(permissions=PAYOUTS)
+    maker, other = client_of(cashier), client_of()
     asked = post(
         maker, f"drivers/{first.driver_id}/method",
         {"method": "ACH", "routing_number": ROUTING, "account_number": "77001122", "account_type": "CHECKING"},
@@ -81,7 +81,7 @@ def test_a_week_is_paid_over_http_and_a_return_taken_in():
     post(maker, f"checks/{again['number']}/void", {"reason": "After it cleared"}, expect=409)
     empty = post(maker, "cash", {"dtr_number": second.number}, key="empty", expect=409)
     assert empty["error"] == "drawer.holds_less"
-    float_in(User.objects.get(pk=maker.session["_auth_user_id"]), "20.00")
+    float_in(cashier, "20.00")
     cash = post(maker, "cash", {"dtr_number": second.number}, key="cash", expect=201)
     assert post(maker, "cash", {"dtr_number": second.number}, key="cash", expect=201) == cash
     post(maker, "cash", {"dtr_number": second.number}, expect=409)

@@ -10,11 +10,13 @@ import pytest
 from django.db import connections
 
 from ledger.models import DrawerClose, DrawerMovement, LedgerPosting
+from ledger.services.credits import grant_credit
 from ledger.services.drawers import DrawerClosed, bounce_check
+from ledger.services.errors import DrawerHoldsLess
 from ledger.services.opening_balances import OpeningImported, import_opening_balances
 from ledger.services.voids import AlreadyVoided
 from tests.factories import make_user
-from tests.ledger.desk_stories import MONDAY, WHY, close, take
+from tests.ledger.desk_stories import MONDAY, WHY, asked, close, float_in, take
 from tests.ledger.factories import broken_proofs, make_account
 
 ROUNDS = 5
@@ -63,6 +65,32 @@ def test_a_drawer_is_closed_once_and_nothing_falls_between(committing_database: 
 
     with ThreadPoolExecutor(2) as pool:
         assert sorted(pool.map(bounce, range(2))) == ["done", "voided before"]
+    assert broken_proofs() == []
+
+
+@pytest.mark.slow
+def test_of_two_refunds_that_the_drawer_can_pay_one_of_one_is_paid(committing_database: str) -> None:
+    """Of two drivers, so nothing but the drawer keeps them apart: 60 and 60 of 100."""
+    chief = make_user()
+    for _ in range(ROUNDS):
+        ann, barrier = make_user(), Barrier(2)
+        accounts = (make_account(), make_account())
+        for account in accounts:
+            take(account, "60.00", chief)
+        float_in(ann, "100.00")
+
+        def pay_back(account: Any, ann: Any = ann, barrier: Barrier = barrier) -> str:
+            barrier.wait()
+            try:
+                refund = asked("REFUND", account, "60.00", method="CASH")
+                return grant_credit(refund, actor=ann, approved_by=chief, on=MONDAY).kind
+            except DrawerHoldsLess as error:
+                return str(error.details["holds"])
+            finally:
+                connections.close_all()
+
+        with ThreadPoolExecutor(2) as pool:
+            assert sorted(pool.map(pay_back, accounts)) == ["40.00", "REFUND"]
     assert broken_proofs() == []
 
 
