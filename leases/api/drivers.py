@@ -83,12 +83,12 @@ class AddedDriverEnd(ApiView):
         request=DriverEndRequest,
         responses={200: AddedDriverRow},
     )
-    def post(self, request: Request, key: int, added: int) -> Response:
+    def post(self, request: Request, key: int, added_id: int) -> Response:
         """Let an additional driver drive no more after a day, or withdraw one entered by mistake."""
         body = self.body(DriverEndRequest)
-        row = LeaseDriver.objects.filter(pk=added, lease=lease_named(key)).select_related("driver").first()
+        row = LeaseDriver.objects.filter(pk=added_id, lease=lease_named(key)).select_related("driver").first()
         if row is None:
-            raise NotFound(kind="additional driver", key=added)
+            raise NotFound(kind="additional driver", key=added_id)
 
         def effect() -> Answer:
             ended = services.end_driver(added=row, **body, actor=self.actor)
@@ -99,5 +99,5 @@ class AddedDriverEnd(ApiView):
 
 urlpatterns = [
     route("leases/<id:key>/drivers", AddedDrivers.as_view(), name="lease-drivers"),
-    route("leases/<id:key>/drivers/<id:added>/end", AddedDriverEnd.as_view(), name="lease-driver-end"),
+    route("leases/<id:key>/drivers/<id:added_id>/end", AddedDriverEnd.as_view(), name="lease-driver-end"),
 ]

@@ -25,7 +25,7 @@ PARAMETERS = {
     "upload_id": "00000000-0000-4000-8000-000000000000", "payment_number": "INTPAY-2019-00001",
     "batch_number": "1901-999", "check_number": "999999", "return_id": "999999", "receipt_number": "CASHPAY-2019-99999",
     "instruction_id": "00000000-0000-4000-8000-000000000000",
-    "settlement_pk": "1", "week": "2019-03-03",
+    "settlement_pk": "1", "added_id": "1", "week": "2019-03-03",
 }  # fmt: skip
 
 

@@ -175,7 +175,7 @@ TAMPERING: dict[str, list[tuple[str, str]]] = {
             "INTPAY-2019-00001: 1020 has 10.00, the drawer 10.01",
         ),
         (
-            "DELETE FROM drawer_movement WHERE kind = 'DTR_PAID'",
+            "DELETE FROM drawer_movement WHERE kind = 'PAYMENT'",
             "drawer of user nobody, JE-",
         ),
     ],
