@@ -99,7 +99,7 @@ def test_what_waits_stands_before_what_does_not(week: SimpleNamespace, chief: Cl
 def test_pages_are_called_as_in_the_menu(week: SimpleNamespace, chief: Client) -> None:
     def way(name: str) -> list[str]:
         heading = shown(chief, reverse(f"admin:{name}")).partition("<h1")[2].partition("</h1>")[0]
-        return [text.strip() for text in re.findall(r">([^<>]+)<", heading) if text.strip()]
+        return [unescape(text.strip()) for text in re.findall(r">([^<>]+)<", heading) if text.strip()]
 
     assert way("ledger_interimpayment_changelist") == [
         "Drivers' money",
@@ -120,7 +120,10 @@ def test_a_drivers_page_begins_the_tasks_that_this_person_may_do(week: SimpleNam
     address = reverse("admin:ledger_driveraccount_change", args=[week.account.pk])
     client = clerk("ledger.view_driveraccount", "cases.process_case", "ledger.take_payment")
     actions = shown(client, address).partition("bc-actions")[2].partition("</div>")[0]
-    assert re.findall(r'href="([^"]+)"', actions) == ["/admin/cases/case/start/INTPAY/?q=5999999"]
+    assert re.findall(r'href="([^"]+)"', actions) == [
+        "/admin/cases/case/start/INTPAY/?q=5999999",
+        reverse("admin:ledger_driveraccount_statement", args=[week.account.pk]),
+    ]
 
 
 @pytest.mark.parametrize(
