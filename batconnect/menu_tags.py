@@ -5,6 +5,7 @@ from typing import Any
 from django import template
 from django.contrib import admin
 from django.http import HttpRequest
+from django.urls import reverse
 
 from batconnect.admin_site import places
 
@@ -25,6 +26,14 @@ def as_in_menu(context: template.Context, parts: list[dict[str, Any]]) -> list[d
             group, title = found
             return [{"title": group}, {**part, "title": title}, *parts[position + 1 :]]
     return parts
+
+
+@register.filter
+def as_listed(opts: Any) -> str:
+    """What a list's rows are called within a sentence: as the list is called in the menu."""
+    address = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
+    _, title = places().get(address, ("", str(opts.verbose_name_plural)))
+    return title if title[:2].isupper() else f"{title[:1].lower()}{title[1:]}"
 
 
 @register.simple_tag(takes_context=True)

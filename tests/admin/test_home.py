@@ -111,7 +111,7 @@ def test_pages_are_called_as_in_the_menu(week: SimpleNamespace, chief: Client) -
 
 def test_an_empty_list_says_how_one_comes_about_and_a_fruitless_search_says_so(chief: Client) -> None:
     address = reverse("admin:ledger_interimpayment_changelist")
-    assert "No interim payments yet" in shown(chief, address)
+    assert "No payments at the desk yet" in shown(chief, address)
     assert "is taken under Take a payment" in shown(chief, address)
     assert "Nothing matches" in shown(chief, address, q="Nobody")
 
