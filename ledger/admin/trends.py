@@ -84,8 +84,8 @@ def _weeks(user: User) -> Trend | None:
         ],
         table=_table(weeks),
         note=(
-            "Charged is all that the week's DTRs charged, taxes included. Collected is what earnings paid of debts; the "
-            "rest was paid at the desk, voided or forgiven, or is still owed."
+            "Charged is all that the week's DTRs charged, taxes included. Collected is what earnings paid of debts; "
+            "the rest was paid at the desk, voided or forgiven, or is still owed."
         ),
     )
 
