@@ -194,7 +194,16 @@ def menu(request: HttpRequest) -> list[dict[str, Any]]:
     for title, entries in MENU:
         items = [item for entry in entries if (item := _item(request, *entry))]
         groups.append({"title": title, "items": items, "separator": bool(title)})
+    _light_one(groups)
     return groups
+
+
+def _light_one(groups: list[dict[str, Any]]) -> None:
+    """Of the entries that the page lies under, only the nearest: a page of its own, else the list it belongs to."""
+    lit = [item for group in groups for item in group["items"] if item["active"]]
+    nearest = max((len(item["link"]) for item in lit), default=0)
+    for item in lit:
+        item["active"] = len(item["link"]) == nearest
 
 
 @cache
@@ -220,16 +229,8 @@ def _item(request: HttpRequest, title: str, icon: str, target: str, permission: 
     link = _page(target, request.user, permission) if "." not in target else _list(target, request)
     if not link:
         return None
-    # A model's own pages that stand in the menu themselves do not light up its list as well.
-    active = request.path == link or (
-        target != "index" and request.path.startswith(link) and not _own_entry(request)
-    )
+    active = request.path == link or (target != "index" and request.path.startswith(link))
     return {"title": title, "icon": icon, "link": link, "active": active}
-
-
-def _own_entry(request: HttpRequest) -> bool:
-    name = request.resolver_match.url_name if request.resolver_match else ""
-    return any(name == target.partition(":")[0] for _, entries in MENU for _, _, target, _ in entries)
 
 
 def _page(target: str, user: Any, permissions: str) -> str:

@@ -8,7 +8,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from unfold.decorators import action
 
-from batconnect.cases.pages import start_url
+from batconnect.cases.ways import start_url
 from batconnect.common.screens import Cell, Table, day, day_column, money_cell, money_column
 from ledger.admin.journal_parts import entry_url
 from repayments.admin import COLUMNS, SEARCHED, RepaymentAdmin

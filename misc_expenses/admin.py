@@ -11,7 +11,7 @@ from unfold.contrib.filters.admin import ChoicesCheckboxFilter, RadioFilter, Ran
 from unfold.decorators import action, display
 
 from batconnect.cases.models import Case
-from batconnect.cases.pages import case_url, start_url
+from batconnect.cases.ways import case_url, start_url
 from batconnect.common.screens import (
     Action,
     Cell,

@@ -17,7 +17,8 @@ from batconnect.api.idempotency import KEY_PARAMETER, once
 from batconnect.api.pagination import PageQuery, Sorts, bounded_time, by_key, page_schema, paginate
 from batconnect.api.routes import route
 from batconnect.api.views import ApiView, Query, today
-from batconnect.cases.api import CaseAnswer, opened
+from batconnect.cases.api import opened
+from batconnect.cases.api_schemas import CaseAnswer
 from batconnect.common.idempotency import Answer
 from batconnect.exports import EXPORT_FORMATS, Column, ExporterFactory, Kind, Table
 from batconnect.exports.download import as_download

@@ -8,8 +8,8 @@ from django.db.models import Q
 from django.http import QueryDict
 
 from batconnect.cases.models import Case
-from batconnect.cases.pages import start_url
 from batconnect.cases.screens import FormField, Found, StepPage, StepScreen, whole_number
+from batconnect.cases.ways import start_url
 from batconnect.common.models import User
 from batconnect.common.screens import Action, Cell, Detail, Table, admin_url, day, moment, money_cell
 from leases.models import Vehicle, VehicleAssignment

@@ -7,8 +7,8 @@ from typing import Any
 from django.http import QueryDict
 
 from batconnect.cases.models import Case
-from batconnect.cases.pages import start_url
 from batconnect.cases.screens import FormField, Found, StepPage, StepScreen, whole_number
+from batconnect.cases.ways import start_url
 from batconnect.common.models import User
 from batconnect.common.screens import Action, Cell, Detail, admin_url, day, money_cell
 from batconnect.common.weeks import WEEK, saturday_of

@@ -16,9 +16,9 @@ from unfold.contrib.filters.admin import RadioFilter, RangeDateFilter, RangeNume
 from unfold.decorators import action, display
 
 from batconnect.cases.models import Case
-from batconnect.cases.pages import INPUT_CLASSES, case_url
 from batconnect.cases.screens import FormField, whole_number
 from batconnect.cases.services.processing import BadStepData
+from batconnect.cases.ways import INPUT_CLASSES, case_url
 from batconnect.common.errors import BatConnectError, ConflictingState
 from batconnect.common.idempotency import Answer, run_once
 from batconnect.common.models import User

@@ -22,9 +22,10 @@ from batconnect.common.screens import (
 )
 
 from .models import Case, CaseEvent
-from .pages import CasePages, case_url, screen_of
+from .pages import CasePages
 from .registry import find_flow, flow_of, flows, step_of
 from .services import access
+from .ways import case_url, screen_of
 
 TONES = {"OPEN": "warning", "CLOSED": "success", "CANCELLED": "danger"}
 MOST_ROWS = 100

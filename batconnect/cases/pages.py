@@ -1,35 +1,30 @@
-"""The pages of a case besides its record: start, work, done, paper, documents, comments, hand on, cancel."""
+"""The pages that carry a case out: start, work, confirm, done, paper; those beside it are in `beside.py`."""
 
 import json
 import uuid
 from collections.abc import Mapping
 from typing import Any, cast
 
-from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
-from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, register_converter, reverse
 from django.urls.converters import StringConverter
 from django.utils import timezone
-from django.utils.module_loading import import_string
-from unfold.admin import ModelAdmin
-from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from batconnect.common.errors import BatConnectError
 from batconnect.common.idempotency import Answer, run_once
-from batconnect.common.models import User
 from batconnect.common.screens import Detail
 from batconnect.common.transactions import money_transaction
 from batconnect.common.weeks import local_date
 
+from .beside import BesidePages
 from .models import Case
-from .registry import Flow, Step, flow_of, step_of
+from .registry import Flow, Step, step_of
 from .screens import FormField, StepPage, StepScreen
-from .services import access, documents, handling, opening, processing
+from .services import access, opening, processing
+from .ways import INPUT_CLASSES, case_url, screen_of, user_of
 
-INPUT_CLASSES = " ".join(UnfoldAdminTextInputWidget().attrs.get("class", "").split())
 _LONGEST_TOKEN = 64
 
 
@@ -40,64 +35,7 @@ class FlowPrefix(StringConverter):
 register_converter(FlowPrefix, "flow")
 
 
-class AssignForm(forms.Form):
-    """To whom a case is handed."""
-
-    username = forms.CharField(
-        label="User name",
-        required=False,
-        max_length=150,
-        widget=UnfoldAdminTextInputWidget,
-        help_text="Who is to do it. Empty: anyone who may.",
-    )
-    note = forms.CharField(
-        required=False,
-        max_length=handling.LONGEST_REASON,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
-    )
-
-
-class CancelForm(forms.Form):
-    """Why a case is not carried out."""
-
-    reason = forms.CharField(
-        max_length=handling.LONGEST_REASON,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text="At least 10 characters. The case is kept, with this reason.",
-    )
-
-
-class CommentForm(forms.Form):
-    """A comment beside a case."""
-
-    text = forms.CharField(
-        label="Comment",
-        max_length=handling.LONGEST_COMMENT,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-    )
-
-
-class DocumentForm(forms.Form):
-    """A file for a case."""
-
-    file = forms.FileField(
-        help_text="PDF, picture, text or spreadsheet; at most 10 MB.",
-    )
-
-
-def screen_of(step: Step) -> StepScreen:
-    return cast(StepScreen, import_string(step.screen)())
-
-
-def case_url(case: Case, page: str = "change") -> str:
-    return reverse(f"admin:cases_case_{page}", args=[case.pk if page == "change" else case.case_no])
-
-
-def start_url(prefix: str) -> str:
-    return reverse("admin:cases_case_start", args=[prefix])
-
-
-class CasePages(ModelAdmin):
+class CasePages(BesidePages):
     """Mixed into the admin of cases; every page checks for itself who may see it."""
 
     def get_urls(self) -> list[URLPattern]:
@@ -152,13 +90,13 @@ class CasePages(ModelAdmin):
 
         def effect() -> Answer:
             case = opening.open_case(
-                prefix=flow.prefix, actor=_user(request), at=timezone.now(), subject=subject, data=data
+                prefix=flow.prefix, actor=user_of(request), at=timezone.now(), subject=subject, data=data
             )
             return Answer(201, {"case_no": case.case_no})
 
         # Clicked twice, it is one case.
         answer = money_transaction(run_once)(
-            scope=f"{_user(request).pk}:admin:case:{flow.prefix}",
+            scope=f"{user_of(request).pk}:admin:case:{flow.prefix}",
             key=request.POST.get("token", "")[:_LONGEST_TOKEN] or uuid.uuid4().hex,
             request={"pick": pick},
             effect=effect,
@@ -169,10 +107,10 @@ class CasePages(ModelAdmin):
         """What the typed text may mean, for the script of the search box."""
         flow = self._flow(request, step_id.partition("-")[0])
         step = flow.step(step_id)
-        if step is None or not access.may_do(_user(request), step):
+        if step is None or not access.may_do(user_of(request), step):
             raise PermissionDenied
         found = screen_of(step).search(
-            query=request.GET.get("q", "")[:80], actor=_user(request), on=local_date(timezone.now())
+            query=request.GET.get("q", "")[:80], actor=user_of(request), on=local_date(timezone.now())
         )
         rows = [
             {"pick": hit.pick, "title": hit.title, "text": hit.text, "warning": hit.warning} for hit in found
@@ -182,7 +120,7 @@ class CasePages(ModelAdmin):
     def _search_context(self, request: HttpRequest, step: Step, screen: StepScreen) -> dict[str, Any]:
         query = request.GET.get("q", "")[:80]
         found = (
-            screen.search(query=query, actor=_user(request), on=local_date(timezone.now())) if query else []
+            screen.search(query=query, actor=user_of(request), on=local_date(timezone.now())) if query else []
         )
         return {
             "q": query,
@@ -208,7 +146,7 @@ class CasePages(ModelAdmin):
             try:
                 self._effect(request, case, step, screen, data)
                 # Kept at once: whoever's session ends before the confirmation does not type it again.
-                processing.keep_draft(case_no=case_no, step_id=step.id, data=data, actor=_user(request))
+                processing.keep_draft(case_no=case_no, step_id=step.id, data=data, actor=user_of(request))
             except BatConnectError as error:
                 return self._form(request, case, step, screen, data, error)
             return HttpResponseRedirect(case_url(case, "confirm"))
@@ -245,18 +183,18 @@ class CasePages(ModelAdmin):
 
     def _own_step(self, request: HttpRequest, case: Case) -> tuple[Step, StepScreen]:
         step = step_of(case)
-        if not access.may_do(_user(request), step):
+        if not access.may_do(user_of(request), step):
             raise PermissionDenied
         return step, screen_of(step)
 
     def _effect(
         self, request: HttpRequest, case: Case, step: Step, screen: StepScreen, data: Mapping[str, Any]
     ) -> Detail:
-        access.check_person(case=case, step=step, actor=_user(request))
+        access.check_person(case=case, step=step, actor=user_of(request))
         return screen.preview(
             case=case,
             data=processing.check_data(step, data),
-            actor=_user(request),
+            actor=user_of(request),
             on=local_date(timezone.now()),
         )
 
@@ -266,7 +204,7 @@ class CasePages(ModelAdmin):
                 case_no=case.case_no,
                 step_id=request.POST.get("step", step.id)[:20],
                 data=_kept(request),
-                actor=_user(request),
+                actor=user_of(request),
                 on=local_date(timezone.now()),
                 key=request.POST.get("token", "")[:_LONGEST_TOKEN],
             )
@@ -291,8 +229,8 @@ class CasePages(ModelAdmin):
             problem = f"The last try failed: {case.error}"
         page: StepPage | None = None
         try:
-            access.check_person(case=case, step=step, actor=_user(request))
-            page = screen.page(case=case, data=data, actor=_user(request), on=local_date(timezone.now()))
+            access.check_person(case=case, step=step, actor=user_of(request))
+            page = screen.page(case=case, data=data, actor=user_of(request), on=local_date(timezone.now()))
         except BatConnectError as refusal:
             problem = str(refusal)
         return self._render(
@@ -318,7 +256,7 @@ class CasePages(ModelAdmin):
         case = self._case(request, case_no)
         if not case.result:
             return HttpResponseRedirect(case_url(case))
-        detail = screen_of(step_of(case)).done(case=case, actor=_user(request))
+        detail = screen_of(step_of(case)).done(case=case, actor=user_of(request))
         return self._render(request, "cases/done.html", title=case.case_no, case=case, detail=detail)
 
     def paper_view(self, request: HttpRequest, case_no: str) -> HttpResponse:
@@ -328,101 +266,13 @@ class CasePages(ModelAdmin):
             raise Http404
         return answer
 
-    # --- beside the steps -------------------------------------------------------------------------------------
-
-    def assign_view(self, request: HttpRequest, case_no: str) -> HttpResponse:
-        return self._small_form(
-            request,
-            case_no,
-            AssignForm,
-            title="Hand on",
-            label="Hand on",
-            act=lambda asked: handling.assign_case(case_no=case_no, actor=_user(request), **asked),
-        )
-
-    def cancel_view(self, request: HttpRequest, case_no: str) -> HttpResponse:
-        return self._small_form(
-            request,
-            case_no,
-            CancelForm,
-            title="Cancel",
-            label="Cancel this case",
-            look="danger",
-            act=lambda asked: handling.cancel_case(case_no=case_no, actor=_user(request), **asked),
-        )
-
-    def comment_view(self, request: HttpRequest, case_no: str) -> HttpResponse:
-        return self._small_form(
-            request,
-            case_no,
-            CommentForm,
-            title="Comment on",
-            label="Add comment",
-            act=lambda asked: handling.add_comment(case_no=case_no, actor=_user(request), **asked),
-        )
-
-    def attach_view(self, request: HttpRequest, case_no: str) -> HttpResponse:
-        return self._small_form(
-            request,
-            case_no,
-            DocumentForm,
-            title="Attach a document to",
-            label="Attach",
-            act=lambda asked: documents.attach(case_no=case_no, upload=asked["file"], actor=_user(request)),
-        )
-
-    def document_view(self, request: HttpRequest, case_no: str, document_id: int) -> HttpResponseBase:
-        from .api import as_file
-
-        case = self._case(request, case_no)
-        try:
-            return as_file(
-                documents.document_of(case_no=case.case_no, document_id=document_id, actor=_user(request))
-            )
-        except BatConnectError as error:
-            raise Http404(str(error)) from None
-
-    def _small_form(
-        self,
-        request: HttpRequest,
-        case_no: str,
-        form_class: type[forms.Form],
-        *,
-        title: str,
-        label: str,
-        act: Any,
-        look: str = "primary",
-    ) -> HttpResponse:
-        case = self._case(request, case_no)
-        if not request.user.has_perm("cases.process_case"):
-            raise PermissionDenied
-        form = form_class(request.POST or None, request.FILES or None)
-        if request.method == "POST" and form.is_valid():
-            try:
-                act(form.cleaned_data)
-            except BatConnectError as error:
-                form.add_error(None, str(error))
-            else:
-                messages.success(request, f"{case.case_no}: done.")
-                return HttpResponseRedirect(case_url(case))
-        return self._render(
-            request,
-            "admin/form_page.html",
-            title=f"{title} {case.case_no}",
-            detail=Detail(title=f"{title} {case.case_no}", subtitle=case.subject or flow_of(case).name),
-            form=form,
-            submit_label=label,
-            submit_look=look,
-            cancel_url=case_url(case),
-        )
-
     # --- who may ----------------------------------------------------------------------------------------------
 
     def _flow(self, request: HttpRequest, prefix: str) -> Flow:
         if not request.user.has_perm("cases.process_case"):
             raise PermissionDenied
         try:
-            return access.flow_to_open(prefix=prefix, actor=_user(request))
+            return access.flow_to_open(prefix=prefix, actor=user_of(request))
         except access.UnknownFlow:
             raise Http404 from None
         except BatConnectError:
@@ -432,16 +282,12 @@ class CasePages(ModelAdmin):
         if not request.user.has_perm("cases.view_case"):
             raise PermissionDenied
         try:
-            return access.visible_case(case_no=case_no, actor=_user(request))
+            return access.visible_case(case_no=case_no, actor=user_of(request))
         except access.UnknownCase:
             raise Http404 from None
 
     def _render(self, request: HttpRequest, template: str, **context: Any) -> HttpResponse:
         return cast(Any, self).render(request, template, **context)
-
-
-def _user(request: HttpRequest) -> User:
-    return cast(User, request.user)  # the admin lets nobody else in
 
 
 def _kept(request: HttpRequest) -> dict[str, Any]:

@@ -80,9 +80,9 @@ class Cell:
     look: str = ""
 
     @property
-    def in_one_line(self) -> bool:
-        """Numbers, references and dates are not broken: a browser would break them at each hyphen and space."""
-        return "money" in self.look or unbroken(self.text)
+    def is_word(self) -> bool:
+        """References and dates are not broken into lines: a browser would, at each hyphen and space."""
+        return "money" not in self.look and unbroken(self.text)
 
 
 def money_cell(value: Decimal | str | None, href: str = "", look: str = "") -> Cell:
@@ -298,7 +298,7 @@ def _follow(record: Any, path: str) -> Any:
 
 
 def _in_one_line(text: str) -> str:
-    return format_html('<span class="bc-num">{}</span>', text) if unbroken(text) else text
+    return format_html('<span class="bc-word">{}</span>', text) if unbroken(text) else text
 
 
 def _named(column: Column, path: str) -> Column:

@@ -7,7 +7,9 @@ from batconnect.common.screens import Cell, Table, admin_url, day, moment, money
 from leases import deposit_reading
 from leases.deposit_models import DepositRefund, Row
 from leases.services.deposits.releasing import Paid, Preview
-from ledger.models import Category, EntryHeader, InstallmentStatus, LedgerAllocation, LedgerPosting
+from ledger.admin.journal_parts import entry_cell
+from ledger.models import Category, InstallmentStatus, LedgerAllocation, LedgerPosting
+from ledger.selectors.journal import je_number
 
 MOST_ROWS = 100
 _LOOKS = {InstallmentStatus.CANCELLED: "muted", InstallmentStatus.VOIDED: "muted"}
@@ -110,7 +112,7 @@ def refunds_table(deposit: Row) -> Table | None:
             Cell("Came back" if refund.returns_id else "Paid back"),
             Cell(f"{refund.get_method_display()} {refund.method_reference}"),
             money_cell(-refund.amount if refund.returns_id else refund.amount),
-            Cell(f"JE-{refund.entry_date:%Y%m}-{refund.entry_id}", admin_url(EntryHeader, refund.entry_id)),
+            entry_cell(je_number(refund.entry_id, refund.entry_date)),
             Cell(refund.reason or str(refund.created_by), look="long" if refund.reason else ""),
         ]
         for refund in refunds.order_by("id")

@@ -10,9 +10,9 @@ from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, reverse
 
 from batconnect.cases.models import CaseDocument
-from batconnect.cases.pages import case_url, start_url
 from batconnect.cases.registry import find_flow
 from batconnect.cases.services.access import may_do, visible_cases
+from batconnect.cases.ways import case_url, start_url
 from batconnect.common.models import User
 from batconnect.common.money import total
 from batconnect.common.screens import (

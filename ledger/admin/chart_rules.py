@@ -14,7 +14,16 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from batconnect.common import audit
 from batconnect.common.errors import BatConnectError
-from batconnect.common.screens import Cell, Detail, ListAdmin, ReadOnlyAdmin, admin_url, list_url, text_column
+from batconnect.common.screens import (
+    Cell,
+    Detail,
+    ListAdmin,
+    ReadOnlyAdmin,
+    admin_url,
+    list_url,
+    money_column,
+    text_column,
+)
 from ledger.models import Account, AccountKind, Currency, ProductAccountMap
 from ledger.services import account_overrides
 
@@ -25,7 +34,12 @@ from .posting_parts import audit_table
 class AccountKindAdmin(ListAdmin):
     """The rules that accounts opened by clients begin with; those that are open keep theirs."""
 
-    list_display = ("code", "name", "overdraft_limit", "transfer_limit")
+    list_display = (
+        "code",
+        "name",
+        money_column("overdraft_limit", "Overdraft limit"),
+        money_column("transfer_limit", "Transfer limit"),
+    )
     actions = None
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:

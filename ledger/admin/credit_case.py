@@ -7,8 +7,8 @@ from typing import Any
 from django.http import QueryDict
 
 from batconnect.cases.models import Case
-from batconnect.cases.pages import start_url
 from batconnect.cases.screens import FormField, SecondPersonScreen, StepPage, whole_number
+from batconnect.cases.ways import start_url
 from batconnect.common.models import User
 from batconnect.common.screens import Action, Cell, Detail, Table, admin_url, list_url, money, money_cell
 from ledger import credit_flows, flows

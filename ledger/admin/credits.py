@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import ChoicesCheckboxFilter, RangeDateFilter
 
 from batconnect.cases.models import Case
-from batconnect.cases.pages import case_url, start_url
+from batconnect.cases.ways import case_url, start_url
 from batconnect.common.screens import (
     Action,
     Cell,

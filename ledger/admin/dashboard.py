@@ -15,8 +15,8 @@ from django.utils import timezone
 from batconnect.admin_site import tasks
 from batconnect.api.pagination import bounded_time
 from batconnect.cases.models import Case
-from batconnect.cases.pages import INPUT_CLASSES
 from batconnect.cases.services.access import visible_cases
+from batconnect.cases.ways import INPUT_CLASSES
 from batconnect.common.home import Tile, tables_for, tiles_for, trends_for
 from batconnect.common.money import ZERO
 from batconnect.common.screens import Cell, Detail, Table, admin_url, list_url, moment, money_cell

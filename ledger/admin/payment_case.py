@@ -11,8 +11,8 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.loader import render_to_string
 
 from batconnect.cases.models import Case
-from batconnect.cases.pages import INPUT_CLASSES, case_url, start_url
 from batconnect.cases.screens import FormField, Found, StepPage, StepScreen, whole_number
+from batconnect.cases.ways import INPUT_CLASSES, case_url, start_url
 from batconnect.common.models import User
 from batconnect.common.money import total
 from batconnect.common.screens import Action, Cell, Detail, Table, admin_url, day, moment, money, money_cell

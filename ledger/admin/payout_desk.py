@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from batconnect.cases.pages import INPUT_CLASSES
+from batconnect.cases.ways import INPUT_CLASSES
 from batconnect.common.money import total
 from batconnect.common.screens import (
     Action,

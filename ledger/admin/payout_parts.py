@@ -22,7 +22,7 @@ from ledger.models import DTR
 from ledger.selectors.pay_list import PayLine
 from ledger.services.reasons import LONGEST_REASON, SHORTEST_REASON
 
-MOST_ROWS = 200
+MOST_ROWS = 100
 BATCH_TONES = {
     "DRAFT": "info", "APPROVED": "info", "FILED": "warning", "SENT": "warning", "SETTLED": "success",
     "REVERSED": "danger",
@@ -127,7 +127,7 @@ def dtr_cell(dtr_id: int, number: str) -> Cell:
 def lines_table(
     request: HttpRequest, title: str, lines: Sequence[PayLine], *, name: str, empty: str, why: bool = False
 ) -> Table:
-    """Unpaid DTRs, 200 to a page (`?name=2`), with the sum of all; `why` shows what holds each back."""
+    """Unpaid DTRs, 100 to a page (`?name=2`), with the sum of all; `why` shows what holds each back."""
     part = part_of(request, lines, name=name, size=MOST_ROWS)
     return Table(
         f"{title} ({len(lines):,})" if lines else title,

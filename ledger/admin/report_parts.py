@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from batconnect.common.money import ZERO
 from batconnect.common.screens import Cell, Table, day, list_url, money_cell
@@ -15,6 +15,7 @@ from ledger.selectors.account_statements import Statement, StatementLine
 from ledger.selectors.trial_balance import BalanceSheet, ProfitAndLoss, Section, TrialBalance
 from ledger.services.report_files import what_line
 
+from .journal_parts import entry_url
 from .report_filters import Asked
 
 MOST_SHOWN = 500
@@ -239,7 +240,7 @@ def _line(line: StatementLine, user: Any) -> list[Cell]:
     posting = ""
     if line.posting_id and user.has_perm("ledger.view_ledgerposting"):
         posting = reverse("admin:ledger_ledgerposting_change", args=[line.posting_id])
-    entry = entry_url(line.entry_id, user)
+    entry = _entry_page(line.je_number, user)
     return [
         Cell(day(line.je_date)),
         Cell(line.je_number, entry),
@@ -252,14 +253,9 @@ def _line(line: StatementLine, user: Any) -> list[Cell]:
     ]
 
 
-def entry_url(entry_id: int, user: Any) -> str:
+def _entry_page(number: str, user: Any) -> str:
     """The page of a journal entry, for those who may see it."""
-    if not user.has_perm("ledger.view_entryheader"):
-        return ""
-    try:
-        return reverse("admin:ledger_entryheader_change", args=[entry_id])
-    except NoReverseMatch:
-        return ""
+    return entry_url(number) if user.has_perm("ledger.view_entryheader") else ""
 
 
 def summary_page(report: summaries.Summary, asked: Asked, user: Any) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """A DTR's frozen data as tables. Nothing is worked out here but the sums of the columns shown."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -12,17 +13,35 @@ from .posting_parts import payment_type
 COLUMNS = ("prior", "charges", "voids", "earnings", "desk", "other", "still_open")
 
 
-def statement_tables(dtr: DTR) -> list[Table]:
+def statement_tables(dtr: DTR, settled: Mapping[str, str]) -> list[Table]:
+    """`settled`: where the postings of the run are, as `settled_pages` finds them."""
     data = dtr.data
     postings = _postings(dtr)
-    tables = [_categories(data), _taxes(data), _details(data, postings)]
+    tables = [_categories(data), _taxes(data, settled), _details(data, postings)]
     if data["voids"]:
         tables.append(_voids(data, postings))
     if data["payments"]:
         tables.append(_desk_payments(data, postings))
     if dtr.net_pay:
         tables.append(_payments(dtr))
-    return [*tables, _trips(dtr)]
+    return [*tables, _trips(dtr, settled.get(Category.EARNINGS, ""))]
+
+
+def settled_pages(dtr: DTR) -> dict[str, str]:
+    """The pages of the postings that this week's run made of the trips: `EARNINGS`, and each tax by its product.
+
+    They lead on to the trips, and each trip to its row in the file.
+    """
+    found = LedgerPosting.objects.filter(
+        account_id=dtr.account_id,
+        run_week=dtr.week,
+        category__in=(Category.EARNINGS, Category.TAXES),
+        reversal_for__isnull=True,
+    )
+    return {
+        product if category == Category.TAXES else category: admin_url(LedgerPosting, pk)
+        for category, product, pk in found.values_list("category", "product", "pk")
+    }
 
 
 def trip_counts(data: dict[str, Any]) -> str:
@@ -88,7 +107,7 @@ def _categories(data: dict[str, Any]) -> Table:
     )
 
 
-def _taxes(data: dict[str, Any]) -> Table:
+def _taxes(data: dict[str, Any], settled: Mapping[str, str]) -> Table:
     return Table(
         "Taxes",
         ["Tax", "#Trips", "#Amount"],
@@ -96,7 +115,7 @@ def _taxes(data: dict[str, Any]) -> Table:
             [
                 Cell(str(Tax(tax["product"]).label) if tax["product"] in Tax.values else tax["product"]),
                 Cell(str(tax["trips"]), look="money"),
-                money_cell(tax["amount"]),
+                money_cell(tax["amount"], settled.get(tax["product"], "")),
             ]
             for tax in data["taxes"]
         ],
@@ -176,7 +195,7 @@ def _payments(dtr: DTR) -> Table:
     )
 
 
-def _trips(dtr: DTR) -> Table:
+def _trips(dtr: DTR, earnings_url: str) -> Table:
     rows = []
     for started, minutes, paid_by, *amounts, late in dtr.trips:
         when = f"{day(started[:10])}, {started[11:16]}"
@@ -195,4 +214,7 @@ def _trips(dtr: DTR) -> Table:
         ["Started", "Took", "Paid by", "#Fare", "#Extras", "#Tips", "#Tolls", "#Taxes", "#Total", ""],
         rows,
         empty="No trips.",
+        more=Cell("The card trips with their rows in the file", earnings_url)
+        if rows and earnings_url
+        else None,
     )

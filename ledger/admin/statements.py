@@ -123,12 +123,13 @@ class DTRAdmin(AccountSearchAdmin):
     def detail(self, request: HttpRequest, record: DTR) -> Detail:
         data = record.data
         refused = settlement_parts.refusal(record)
+        settled = statement_parts.settled_pages(record)
         return Detail(
             title=record.number,
             subtitle=f"{data['driver']['name']}, week of {day(record.week)} to {day(data['week_end'])}",
             badges=_badges(record, refused),
             figures=[
-                ("Card earnings", money_cell(record.gross_earnings)),
+                ("Card earnings", money_cell(record.gross_earnings, settled.get("EARNINGS", ""))),
                 ("Paid to debts", money_cell(record.allocated)),
                 ("Net pay", money_cell(record.net_pay, admin_url(record.payout) if record.payout else "")),
                 ("Still owed", money_cell(record.open_debits, admin_url(record.account))),
@@ -146,7 +147,7 @@ class DTRAdmin(AccountSearchAdmin):
                 ("Frozen", Cell(moment(record.frozen_at))),
                 *statement_parts.alerts(data),
             ],
-            tables=[*statement_parts.statement_tables(record), audit_table(f"dtr:{record.number}")],
+            tables=[*statement_parts.statement_tables(record, settled), audit_table(f"dtr:{record.number}")],
             actions=_actions(request, record, refused),
         )
 

@@ -1,9 +1,10 @@
 """How the weeks went, for the home page: what was earned, charged, collected and paid out, and what stayed owed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from django.utils.formats import date_format
 
@@ -22,7 +23,7 @@ BLUE, AMBER, GREEN, VIOLET, RED = "#2f80c3", "#b7791f", "#2f8f5b", "#8f68c9", "#
 
 @dataclass(frozen=True)
 class WeekSums:
-    """One closed week, of all leases together. `charged` is less what was voided, forgiven or paid at the desk."""
+    """One closed week, of all leases together: what is owed stands at its end, all else is its own."""
 
     week: date
     earned: Decimal
@@ -33,15 +34,19 @@ class WeekSums:
 
 
 def week_sums(*, most: int = MOST_WEEKS) -> list[WeekSums]:
-    """The last `most` closed weeks, oldest first: one query of as many rows, however large the fleet.
-
-    A week's result keeps what was open at its end and what its earnings paid. What it charged follows: what is
-    open now and was not before, and what was paid.
-    """
+    """The last `most` closed weeks, oldest first: one query of as many rows, however large the fleet."""
     found = WeeklyRun.objects.filter(status=WeeklyRun.Status.CLOSED).order_by("-week")
-    runs = list(found.values_list("week", "result")[: most + 1])[::-1]
-    before = ZERO
-    sums = []
+    # One week more, for what was owed when the first that is shown began.
+    return sums_of(list(found.values_list("week", "result")[: most + 1])[::-1])[-most:]
+
+
+def sums_of(runs: Sequence[tuple[date, Mapping[str, Any] | None]]) -> list[WeekSums]:
+    """What closed weeks kept as their results, in their order.
+
+    Weeks closed before `charged` was kept tell it less what was voided, forgiven or paid at the desk meanwhile: what is
+    open now and was not before, and what earnings paid.
+    """
+    before, sums = ZERO, []
     for week, result in runs:
         assert result, "a closed week has its result"
         owed, collected = Decimal(result["open_receivables"]), Decimal(result["allocated"])
@@ -49,15 +54,14 @@ def week_sums(*, most: int = MOST_WEEKS) -> list[WeekSums]:
             WeekSums(
                 week=week,
                 earned=Decimal(result["earnings"]),
-                charged=owed - before + collected,
+                charged=Decimal(result["charged"]) if "charged" in result else owed - before + collected,
                 collected=collected,
                 paid_out=Decimal(result["net_pay"]),
                 owed=owed,
             )
         )
         before = owed
-    # The one more week was asked for as the beginning of the first that is shown.
-    return sums[-most:]
+    return sums
 
 
 def _weeks(user: User) -> Trend | None:
@@ -80,8 +84,8 @@ def _weeks(user: User) -> Trend | None:
         ],
         table=_table(weeks),
         note=(
-            "Collected is what earnings paid of the debts. Charged is less what was voided, adjusted or paid at "
-            "the desk meanwhile: it is what made the debt grow, before earnings paid."
+            "Charged is all that the week's DTRs charged, taxes included. Collected is what earnings paid of debts; "
+            "the rest was paid at the desk, voided or forgiven, or is still owed."
         ),
     )
 

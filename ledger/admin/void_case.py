@@ -8,8 +8,8 @@ from uuid import UUID
 from django.http import QueryDict
 
 from batconnect.cases.models import Case
-from batconnect.cases.pages import start_url
 from batconnect.cases.screens import FormField, Found, SecondPersonScreen, StepPage, StepScreen
+from batconnect.cases.ways import start_url
 from batconnect.common.models import User
 from batconnect.common.screens import (
     Action,

@@ -92,7 +92,7 @@ def exceptions_table(logs: Sequence[ReconLog], total: int, more: str) -> Table:
             Cell(log.key, admin_url(log)),
             Cell(log.get_side_display()),
             money_cell(log.amount),
-            Cell(log.description or log.reference or "–"),
+            Cell(log.description or log.reference or "–", look="long"),
             Cell(log.get_outcome_display()),
             Cell(score_text(log.score)),
             Cell("may still come" if log.waiting else (failure_words(log.failed) if log.failed else "–")),

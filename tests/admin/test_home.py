@@ -11,7 +11,7 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 
 from batconnect.common.screens import part_of, unbroken
-from ledger.admin.trends import week_sums
+from ledger.admin.trends import sums_of, week_sums
 from tests.ledger.factories import MONDAY_AFTER, SUNDAY, WEEK, charge, drive, make_account, pay, run
 
 HOME = "/admin/"
@@ -37,18 +37,25 @@ def shown(client: Client, address: str = HOME, **query: str) -> str:
     return answer.content.decode()
 
 
-def test_the_weeks_sums_are_those_of_the_runs_and_charges_follow(two_weeks: None) -> None:
+def test_the_weeks_sums_are_those_of_the_runs(two_weeks: None) -> None:
     sums = [
         tuple(str(amount) for amount in (each.earned, each.charged, each.collected, each.paid_out, each.owed))
         for each in week_sums()
     ]
     assert sums == [
         ("260.00", "300.00", "260.00", "0.00", "40.00"),
-        ("100.00", "30.00", "70.00", "30.00", "0.00"),  # 50 charged, less the 20 that the desk took
+        ("100.00", "50.00", "70.00", "30.00", "0.00"),
     ]
-    # The first that is shown begins where the one before it, which is not, ended.
-    (last,) = week_sums(most=1)
-    assert (last.week, str(last.charged)) == (NEXT_WEEK, "30.00")
+    assert [each.week for each in week_sums(most=1)] == [NEXT_WEEK]
+
+
+def test_of_weeks_that_did_not_keep_it_what_was_charged_follows() -> None:
+    def kept(open_at_end: str, allocated: str) -> dict[str, str]:
+        return {"earnings": "0", "net_pay": "0", "open_receivables": open_at_end, "allocated": allocated}
+
+    first, second = sums_of([(SUNDAY, kept("40.00", "260.00")), (NEXT_WEEK, kept("0.00", "70.00"))])
+    # Of the second week's 50 the desk took 20: 40 + 50 - 20 = 70 were there for earnings to pay.
+    assert (str(first.charged), str(second.charged)) == ("300.00", "30.00")
 
 
 def test_the_weeks_cost_one_query(two_weeks: None, django_assert_num_queries: Any) -> None:
@@ -63,7 +70,7 @@ def test_home_draws_the_weeks_and_tells_them_in_words_and_numbers(two_weeks: Non
     assert bars["labels"] == ["Mar 3", "Mar 10"]
     assert {each["label"]: each["data"] for each in bars["datasets"]} == {
         "Earned": ["260.00", "100.00"],
-        "Charged": ["300.00", "30.00"],
+        "Charged": ["300.00", "50.00"],
         "Collected": ["260.00", "70.00"],
         "Paid out": ["0.00", "30.00"],
     }
@@ -99,7 +106,7 @@ def test_what_waits_stands_before_what_does_not(week: SimpleNamespace, chief: Cl
 def test_pages_are_called_as_in_the_menu(week: SimpleNamespace, chief: Client) -> None:
     def way(name: str) -> list[str]:
         heading = shown(chief, reverse(f"admin:{name}")).partition("<h1")[2].partition("</h1>")[0]
-        return [text.strip() for text in re.findall(r">([^<>]+)<", heading) if text.strip()]
+        return [unescape(text.strip()) for text in re.findall(r">([^<>]+)<", heading) if text.strip()]
 
     assert way("ledger_interimpayment_changelist") == [
         "Drivers' money",
@@ -111,7 +118,7 @@ def test_pages_are_called_as_in_the_menu(week: SimpleNamespace, chief: Client) -
 
 def test_an_empty_list_says_how_one_comes_about_and_a_fruitless_search_says_so(chief: Client) -> None:
     address = reverse("admin:ledger_interimpayment_changelist")
-    assert "No interim payments yet" in shown(chief, address)
+    assert "No payments at the desk yet" in shown(chief, address)
     assert "is taken under Take a payment" in shown(chief, address)
     assert "Nothing matches" in shown(chief, address, q="Nobody")
 
@@ -120,7 +127,10 @@ def test_a_drivers_page_begins_the_tasks_that_this_person_may_do(week: SimpleNam
     address = reverse("admin:ledger_driveraccount_change", args=[week.account.pk])
     client = clerk("ledger.view_driveraccount", "cases.process_case", "ledger.take_payment")
     actions = shown(client, address).partition("bc-actions")[2].partition("</div>")[0]
-    assert re.findall(r'href="([^"]+)"', actions) == ["/admin/cases/case/start/INTPAY/?q=5999999"]
+    assert re.findall(r'href="([^"]+)"', actions) == [
+        "/admin/cases/case/start/INTPAY/?q=5999999",
+        reverse("admin:ledger_driveraccount_statement", args=[week.account.pk]),
+    ]
 
 
 @pytest.mark.parametrize(

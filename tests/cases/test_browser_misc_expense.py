@@ -214,8 +214,8 @@ def test_wrong_input_is_said_where_it_stands_and_what_was_typed_stays(seat: Seat
         ({"amount": "100,000.00"}, "0.01 to 99,999.99"),
         ({"amount": "0"}, "more than zero"),
         ({"amount": "fifty"}, "is not an amount"),
-        ({"amount": ""}, "is not an amount"),
-        ({"category": ""}, "not a valid choice"),
+        ({"amount": ""}, "Fill this in"),
+        ({"category": ""}, "Choose one"),
         ({"on": tomorrow}, "not dated ahead of today"),
     ):
         fill(page, **entered)

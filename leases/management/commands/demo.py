@@ -153,6 +153,9 @@ class Command(BaseCommand):
         if not result["changed"]:
             self._say("Everything was there already: nothing was changed.")
         self._say(f"{seconds:.0f} seconds")
+        self._say(
+            "\nSee it in a browser: `.venv/bin/python manage.py createsuperuser` for a login, then `make serve`."
+        )
 
 
 def _shown(amount: str) -> str:
