@@ -234,7 +234,7 @@ def _documents(request: HttpRequest, account: DriverAccount) -> Table:
     """Papers put to the cases of this driver and lease that this person may see."""
     of_lease = Q(case__data__lease_id=account.lease_id) | Q(case__result__lease_id=account.lease_id)
     documents = (
-        CaseDocument.objects.filter(of_lease, case__in=visible_cases(request.user))  # type: ignore[arg-type]
+        CaseDocument.objects.filter(of_lease, case__in=visible_cases(cast(User, request.user)))
         .select_related("case", "uploaded_by")
         .order_by("-id")
     )

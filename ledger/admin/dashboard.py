@@ -102,8 +102,8 @@ def _by_age(can: Any) -> list[tuple[str, Cell]]:
             totals = aging_totals(today=local_date(timezone.now()))
     except OperationalError:
         return leads
-    ages = [(LABELS[name], money_cell(totals[name], report)) for name in BUCKETS if totals[name]]
-    return ages or leads
+    due = {name: LABELS[name] if name == "not_due" else f"Due {LABELS[name]}" for name in BUCKETS}
+    return [(due[name], money_cell(totals[name], report)) for name in BUCKETS if totals[name]] or leads
 
 
 def _attention(user: Any) -> list[Tile]:

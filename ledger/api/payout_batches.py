@@ -166,6 +166,7 @@ class Approve(_Step):
 
 class File(_Step):
     permissions = {"POST": "ledger.download_payoutbatch", "GET": "ledger.download_payoutbatch"}
+    conflicts = ("GET",)  # before the file is made there is none
 
     @_documented("make_payout_file")
     def post(self, request: Request, batch_number: str) -> Response:

@@ -105,7 +105,7 @@ def test_home_says_how_long_what_is_owed_is_due(chief: Client, week: SimpleNames
     told = {label: cell.text for label, cell in figures}
     totals = aging_totals(today=local_date(timezone.now()))
     # The 2019 charges are long due; what is shown adds up to what is owed.
-    assert told["29 days and more"] == screens.money(totals["days_29_plus"])
+    assert told["Due 29 days and more"] == screens.money(totals["days_29_plus"])
     assert sum(totals[name] for name in BUCKETS) == totals["open_debits"]
 
 

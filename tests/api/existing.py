@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from batconnect.cases.services.opening import open_case
 from batconnect.common.models import User
-from ledger.models import DTR, DriverAccount
+from ledger.models import DTR, DriverAccount, ImportBatch
 from ledger.services import drawers
 from ledger.services.payouts import bank_details, checks
 from ledger.services.payouts.desk import pay_cash
@@ -25,6 +25,7 @@ from tests.ledger import batch_stories, journal_stories
 from tests.ledger.desk_stories import take
 from tests.ledger.factories import drive, make_account, run
 from tests.ledger.payout_stories import MONDAY, approved, paid_by
+from tests.ledger.trip_files import load, trip
 from tests.recon.agency import stories as agency
 from tests.recon.stories import bank_file, make_source, post_seed, reconcile
 from tests.repayments import repayment_stories
@@ -79,8 +80,9 @@ class Existing:
         return journal_stories.submit().number
 
     def _run_id(self) -> int:
-        batch_stories.takaful(5)
-        return int(batch_stories.run().pk)
+        with tempfile.TemporaryDirectory() as folder:
+            loaded = load(Path(folder), trip(self.account.lease), journalise=False)
+        return int(batch_stories.run("taxi", import_batch=ImportBatch.objects.get(pk=loaded.batch_id)).pk)
 
     def _net_pay(self) -> DTR:
         account = make_account()

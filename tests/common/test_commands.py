@@ -95,6 +95,12 @@ def test_what_cannot_be_done_is_said_in_a_sentence_and_as_one_object(
     assert code == 1 and set(told) == {"error", "message"}
 
 
+@pytest.mark.django_db
+def test_a_journal_on_standard_output_is_no_object():
+    code, out, _ = run("export_journal", "--format", "hledger", "--json")
+    assert code == 1 and "say --output FILE" in json.loads(out)["message"]
+
+
 def run(name: str, *arguments: str) -> tuple[int, str, str]:
     out, errors = io.StringIO(), io.StringIO()
     try:

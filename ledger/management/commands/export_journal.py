@@ -9,9 +9,15 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from batconnect.common.commands import ReportingCommand, iso_date
+from batconnect.common.errors import BatConnectError
 from batconnect.exports.pdf_files import CannotWrite
 from ledger.selectors.plain_text import FORMATS, export_journal
 from ledger.services.archives import whole_ledger
+
+
+class NowhereToWrite(BatConnectError):
+    code, status = "export_journal.output", 400
+    message = "With --json only the object is printed: say --output FILE, where the journal goes."
 
 
 class Command(ReportingCommand):
@@ -30,6 +36,8 @@ class Command(ReportingCommand):
         )
 
     def report(self, **options: Any) -> dict[str, Any]:
+        if options["output"] is None and self.quiet:
+            raise NowhereToWrite
         # Archived months are written too, from their files.
         with whole_ledger():
             pieces = export_journal(format_name=options["format"], start=options["start"], end=options["end"])

@@ -1,0 +1,18 @@
+"""What is posted while its week closes waits for that, and gets the first open day. The rule is in `sql/`."""
+
+from pathlib import Path
+
+from django.db import migrations
+
+
+def sql(name: str) -> str:
+    return (Path(__file__).parent / "sql" / name).read_text()
+
+
+class Migration(migrations.Migration):
+    dependencies = [("ledger", "0030_reopened_payouts")]
+    operations = [
+        migrations.RunSQL(
+            sql("0032_day_behind_a_closing_week.sql"), sql("0032_day_behind_a_closing_week.reverse.sql")
+        ),
+    ]
