@@ -55,7 +55,7 @@ def test_what_was_taken_back_is_not_paid_when_its_payment_returns():
         statements.pay_dtr(dtr=dtr, on=TUESDAY, method="CHECK", method_reference="1002", actor=actor)
     with pytest.raises(choosing.NothingToPayNow):
         checks.issue_checks(actor=actor, on=TUESDAY)
-    with pytest.raises(DatabaseError, match="300.00 of its payout is owed"), transaction.atomic():
+    with pytest.raises(DatabaseError, match=r"300\.00 of its payout is owed"), transaction.atomic():
         DTRPayment.objects.create(
             dtr=dtr, kind="PAID", method="CASH", amount=dtr.net_pay, on=TUESDAY, created_by=actor
         )
