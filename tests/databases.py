@@ -5,19 +5,14 @@ instead, cloned from a migrated template in a fraction of a second, and the data
 """
 
 import base64
-import contextlib
 import fcntl
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -92,49 +87,6 @@ def manage_environment(url: str, extra: Mapping[str, str] | None = None) -> dict
         "PYTHONUNBUFFERED": "1",
         **(extra or {}),
     }
-
-
-@contextlib.contextmanager
-def serving(url: str, env: Mapping[str, str] | None = None) -> Iterator[str]:
-    """Serve the site from a database, in a process of its own; yields the site's address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
-    log = Path(settings.LOCAL_DIR) / f"server-{port}.log"
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "manage.py", "runserver", "--noreload", f"127.0.0.1:{port}"],
-            cwd=PROJECT,
-            env=manage_environment(url, {"DEBUG": "1", **(env or {})}),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        _wait_until_served(address, process, log)
-        yield address
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _wait_until_served(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            urllib.request.urlopen(f"{address}/admin/login/", timeout=20).close()
-        except urllib.error.HTTPError:
-            return  # it answers; what it answers is the test's business
-        except OSError:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"the site did not start:\n{log.read_text()}") from None
-            time.sleep(0.1)
-        else:
-            return
 
 
 # --- databases ----------------------------------------------------------------------------------------------

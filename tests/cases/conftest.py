@@ -25,7 +25,7 @@ def desk(django_db_blocker: DjangoDbBlocker) -> Iterator[Desk]:
         current.close()
         current.settings_dict["NAME"] = url.rsplit("/", 1)[1]
         try:
-            with served(url) as found:
+            with served() as found:
                 yield found
                 # Playwright's loop has a connection of its own, by the rules of asgiref.
                 connections["default"].close()

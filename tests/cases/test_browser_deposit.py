@@ -15,7 +15,7 @@ from tests.leases.deposit_stories import NEXT_SATURDAY, figures, lease_with_depo
 from tests.leases.test_deposit_api import ALL
 from tests.ledger.factories import SATURDAY, account_of, broken_proofs, charge, pay
 
-from .desk import PHONE, Desk, look
+from .desk import PHONE, Desk, look, turn
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 LIST = "/admin/leases/leasedeposit/"
@@ -60,19 +60,19 @@ def test_a_deposit_is_released_early_and_refunded_once_however_often_it_is_click
     look(tab, "deposit_list")
     tab.goto(f"{LIST}{lease.deposit.pk}/change/")
     look(tab, "deposit_before")
-    tab.get_by_role("link", name="Release…").click()
+    turn(tab, tab.get_by_role("link", name="Release…"))
     expect(tab.get_by_text("before its hold ends", exact=True)).to_be_visible()
     look(tab, "deposit_release")
     other = seat.tab(tab.url)  # a second tab with the same question
     tab.get_by_label("Reason").fill("short")
-    tab.get_by_role("button", name="Release the deposit").click()
+    turn(tab, tab.get_by_role("button", name="Release the deposit"))
     expect(tab.get_by_role("alert").or_(tab.locator(".errorlist, .text-red-600")).first).to_be_visible()
     tab.get_by_label("Reason").fill("The driver leaves the city")
     tab.get_by_role("button", name="Release the deposit").dblclick()
     expect(tab.get_by_text("Record refund…")).to_be_visible()
     look(tab, "deposit_released")
     other.get_by_label("Reason").fill("The driver leaves the city")
-    other.get_by_role("button", name="Release the deposit").click()
+    turn(other, other.get_by_role("button", name="Release the deposit"))
     expect(other.get_by_text("was released on")).to_be_visible()
     look(other, "deposit_release_refused")
     assert (
@@ -80,7 +80,7 @@ def test_a_deposit_is_released_early_and_refunded_once_however_often_it_is_click
         and figures(lease)["to_refund"] == "160.00"
     )
 
-    tab.get_by_role("link", name="Record refund…").click()
+    turn(tab, tab.get_by_role("link", name="Record refund…"))
     tab.get_by_label("Check number or ACH reference").fill("1042")
     look(tab, "deposit_refund")
     tab.get_by_role("button", name="Record the refund").dblclick()

@@ -13,7 +13,7 @@ from tests.factories import make_driver, make_lease, make_medallion, make_user
 from tests.ledger.desk_stories import take
 from tests.ledger.factories import account_of, broken_proofs, charge, open_items
 
-from .desk import PHONE, Desk, look
+from .desk import PHONE, Desk, look, pick, turn
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 BASE = ("cases.view_case", "cases.process_case", "ledger.view_ledgerposting", "ledger.view_driveraccount")
@@ -46,12 +46,12 @@ def test_a_cashier_counts_the_drawer_sees_what_is_short_and_closes_it(desk: Desk
     page.get_by_label("Cash counted").fill("75")
     page.get_by_label("118").check()
     page.get_by_label("Stays in the drawer").fill("25")
-    page.get_by_role("button", name="Compare").click()
+    turn(page, page.get_by_role("button", name="Compare"))
     expect(page.get_by_role("alert")).to_contain_text("5.00 short")
     look(page, "drawer-2-short")
     expect(page.get_by_label("118")).to_be_checked()
     page.get_by_label("If something is over or short").fill("Gave too much change at noon")
-    page.get_by_role("button", name="Compare").click()
+    turn(page, page.get_by_role("button", name="Compare"))
     expect(page.get_by_role("heading", name="Close the drawer of ann")).to_be_visible()
     look(page, "drawer-3-confirm")
     page.get_by_role("button", name="Close the drawer").dblclick()
@@ -72,14 +72,12 @@ def test_a_cashier_counts_the_drawer_sees_what_is_short_and_closes_it(desk: Desk
 def test_a_write_off_is_put_to_items_and_approved_by_somebody_else(desk: Desk, account: Any) -> None:
     asker = desk.seat(make_user(permissions=(*BASE, "ledger.write_off"), username="bo"))
     page = asker.tab("/admin/cases/case/start/WOFF/")
-    page.get_by_role("combobox").press_sequentially(account.driver.tlc_license, delay=15)
-    page.locator(".bc-hit").first.click()
-    page.wait_for_url("**/work/")
+    pick(page, account.driver.tlc_license)
     page.locator("tr[data-item]", has_text="KEY-").click()
     expect(page.locator("[data-placed]")).to_have_text("50.00")
     page.get_by_label("Why").fill("He left town owing this, and nobody finds him")
     look(page, "woff-1-form")
-    page.get_by_role("button", name="See what it does").click()
+    turn(page, page.get_by_role("button", name="See what it does"))
     expect(page.get_by_text("needs a second person")).to_be_visible()
     look(page, "woff-2-confirm")
     page.get_by_role("button", name="Write it off").dblclick()
@@ -94,7 +92,7 @@ def test_a_write_off_is_put_to_items_and_approved_by_somebody_else(desk: Desk, a
     page = boss.tab(address)
     page.get_by_label("Decision").select_option("APPROVE")
     look(page, "woff-4-decide-phone-dark")
-    page.get_by_role("button", name="Look once more").click()
+    turn(page, page.get_by_role("button", name="Look once more"))
     page.get_by_role("button", name="Decide so").click()
     page.wait_for_url("**/done/")
     look(page, "woff-5-done-phone-dark")

@@ -10,7 +10,7 @@ from leases.models import Lease, LeaseCap
 from tests.factories import make_driver, make_lease, make_medallion, make_user, make_vehicle
 from tests.ledger.factories import SUNDAY, account_of, balance, broken_proofs, drive, run
 
-from .desk import PHONE, Desk, look
+from .desk import PHONE, Desk, look, turn
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -34,11 +34,11 @@ def lease(desk: Desk) -> Lease:
 
 
 def press(page: Page, name: str) -> None:
-    page.get_by_role("link", name=name, exact=True).click()
+    turn(page, page.get_by_role("link", name=name, exact=True))
 
 
 def ask(page: Page) -> None:
-    page.get_by_role("button", name="See what it does").click()
+    turn(page, page.get_by_role("button", name="See what it does"))
 
 
 @pytest.mark.thorough
@@ -60,7 +60,7 @@ def test_a_fee_is_changed_and_the_lease_ended_early_at_the_desk(desk: Desk, leas
     ask(page)
     expect(page.get_by_text("Driver owes afterwards")).to_be_visible()
     look(page, "lease-fee-effect")
-    page.get_by_role("button", name="Back to the form").click()
+    turn(page, page.get_by_role("button", name="Back to the form"))
     expect(page.get_by_label("Weekly fee")).to_have_value("550")
     ask(page)
     page.get_by_role("button", name="Change the fee").dblclick()

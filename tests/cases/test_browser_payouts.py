@@ -9,7 +9,7 @@ from tests.factories import make_user
 from tests.ledger.factories import broken_proofs
 from tests.ledger.payout_stories import net_pay, paid_by
 
-from .desk import PHONE, Desk, look
+from .desk import PHONE, Desk, look, turn
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 NAMES = ["Ann Lee", "Bo Ray", "Cy Tan", "Di Fox"]
@@ -28,7 +28,7 @@ def test_a_batch_goes_from_the_pay_list_to_the_bank_and_every_double_click_is_on
     page = desk.seat(clerk).tab("/admin/ledger/payoutbatch/pay/")
     expect(page.get_by_text("Nobody entered how the driver is paid")).to_be_visible()
     look(page, "pay-1-list")
-    page.get_by_role("link", name="Prepare an ACH batch…").click()
+    turn(page, page.get_by_role("link", name="Prepare an ACH batch…"))
     look(page, "pay-2-prepare")
     twice(page, "Prepare this batch", "**/change/")
     batch = PayoutBatch.objects.get()
@@ -39,19 +39,19 @@ def test_a_batch_goes_from_the_pay_list_to_the_bank_and_every_double_click_is_on
     look(other, "pay-4-approve-dark")
     twice(other, "Approve", "**/change/")
     page.reload()
-    page.get_by_role("link", name="Make the file…").click()
+    turn(page, page.get_by_role("link", name="Make the file…"))
     twice(page, "Make the file", "**/change/")
     with page.expect_download() as download:
         page.get_by_role("link", name="Download the file").click()
     assert download.value.suggested_filename == f"ach-{batch.number}.txt"
-    page.get_by_role("link", name="Mark as sent…").click()
+    turn(page, page.get_by_role("link", name="Mark as sent…"))
     look(page, "pay-5-sent")
     twice(page, "Mark as sent", "**/change/")
     look(page, "pay-6-after")
     assert DTRPayment.objects.count() == 2
 
     page.goto("/admin/ledger/payoutbatch/pay/")
-    page.get_by_role("link", name="Issue checks…").click()
+    turn(page, page.get_by_role("link", name="Issue checks…"))
     twice(page, "Issue these checks", "**/print/**")
     look(page, "pay-7-checks")
     assert PayoutCheck.objects.count() == 1

@@ -14,7 +14,7 @@ from repairs.models import RepairInvoice
 from tests.factories import make_driver, make_lease, make_medallion, make_user
 from tests.ledger.factories import account_of, balance, broken_proofs
 
-from .desk import PHONE, Desk, look
+from .desk import PHONE, Desk, look, pick, turn
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 MAY = (
@@ -30,9 +30,7 @@ MAY = (
 def found(seat: Any, flow: str, licence: str) -> Any:
     """A tab with a new case about this driver, at its form."""
     page = seat.tab(f"/admin/cases/case/start/{flow}/")
-    page.get_by_role("combobox").press_sequentially(licence, delay=15)
-    page.locator(".bc-hit").filter(has_text=licence).click()
-    page.wait_for_url("**/work/")
+    pick(page, licence)
     return page
 
 
@@ -53,11 +51,11 @@ def test_a_loan_is_lent_held_shifted_and_paid_off_at_the_desk(desk: Desk) -> Non
     page.get_by_label("How it is paid out").select_option("CHECK")
     page.get_by_label("Check number or ACH reference").fill("4711")
     page.get_by_label("For (optional)").fill("Rent deposit of the driver's new flat")
-    page.get_by_role("button", name="See the schedule").click()
+    turn(page, page.get_by_role("button", name="See the schedule"))
     expect(page.locator(".bc-errors")).to_contain_text("is a Sunday; installments are due on Saturdays")
     look(page, "loan-1-wrong")
     page.get_by_label("First installment due").fill((saturday_of(today) + timedelta(days=7)).isoformat())
-    page.get_by_role("button", name="See the schedule").click()
+    turn(page, page.get_by_role("button", name="See the schedule"))
     expect(page.get_by_role("heading", name="Lend Ann Lee 900.00?")).to_be_visible()
     look(page, "loan-2-confirm")
     page.get_by_role("button", name="Lend it").dblclick()
@@ -71,23 +69,23 @@ def test_a_loan_is_lent_held_shifted_and_paid_off_at_the_desk(desk: Desk) -> Non
     look(page, "loan-4-page")
     page.get_by_role("link", name="Put on hold…").click()
     page.get_by_label("Why").fill("The driver is in hospital.")
-    page.get_by_role("button", name="See what it does").click()
+    turn(page, page.get_by_role("button", name="See what it does"))
     expect(page.get_by_text("The driver is in hospital.")).to_be_visible()
     look(page, "loan-5-hold")
     page.get_by_role("button", name="Put on hold").click()
     expect(page.locator(".bc-title")).to_contain_text("On hold")
-    page.get_by_role("link", name="Release…").click()
+    turn(page, page.get_by_role("link", name="Release…"))
     expect(page.get_by_label("Weeks to shift by")).to_be_hidden()
     page.get_by_label("How it goes on").select_option("SHIFT")
     page.get_by_label("Weeks to shift by").fill("2")
     look(page, "loan-6-release")
-    page.get_by_role("button", name="See what it does").click()
+    turn(page, page.get_by_role("button", name="See what it does"))
     expect(page.get_by_role("heading", name="The new schedule")).to_be_visible()
     look(page, "loan-7-shift")
     page.get_by_role("button", name="Release").click()
     expect(page.get_by_role("heading", name="No longer in force")).to_be_visible()
     look(page, "loan-8-shifted")
-    page.get_by_role("link", name="Pay off…").click()
+    turn(page, page.get_by_role("link", name="Pay off…"))
     page.get_by_role("button", name="Pay off").dblclick()
     expect(page.get_by_text("all that remained is charged").first).to_be_visible()
     assert balance(account_of(lease)) == Decimal("900.00")  # lent today, so no interest yet
@@ -115,7 +113,7 @@ def test_a_repair_is_entered_on_a_phone_in_the_dark(desk: Desk) -> None:
     page.get_by_label("Who pays").select_option("fleet")
     expect(page.get_by_label("First installment due")).to_be_hidden()
     page.get_by_label("Who pays").select_option("driver")
-    page.get_by_role("button", name="See the schedule").click()
+    turn(page, page.get_by_role("button", name="See the schedule"))
     expect(page.get_by_role("heading", name="Charge Ben Roe 200.50?")).to_be_visible()
     look(page, "repair-2-confirm")
     page.get_by_role("button", name="Enter this repair").click()

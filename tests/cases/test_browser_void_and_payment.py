@@ -1,5 +1,6 @@
 """A manager's void, a large one with a second person, and a cashier's split payment: in a real browser."""
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +12,7 @@ from ledger.models import DriverAccount, InterimPayment, LedgerPosting
 from tests.factories import make_driver, make_lease, make_medallion, make_user
 from tests.ledger.factories import account_of, balance, broken_proofs, charge, pay
 
-from .desk import PHONE, Desk, Seat, look
+from .desk import PHONE, Desk, Seat, look, pick, turn
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 BASE = ("cases.view_case", "cases.process_case", "ledger.view_ledgerposting", "ledger.view_driveraccount")
@@ -53,14 +54,12 @@ def account(desk: Desk) -> DriverAccount:
 
 def start(seat: Seat, prefix: str, text: str) -> Page:
     page = seat.tab(f"/admin/cases/case/start/{prefix}/")
-    page.get_by_role("combobox").press_sequentially(text, delay=15)
-    page.locator(".bc-hit").first.click()
-    page.wait_for_url("**/work/")
+    pick(page, text)
     return page
 
 
 def preview(page: Page) -> None:
-    page.get_by_role("button", name="See what it does").click()
+    turn(page, page.get_by_role("button", name="See what it does"))
 
 
 def test_a_void_shows_each_allocation_it_undoes_and_is_done_once(
@@ -110,7 +109,7 @@ def test_a_large_void_takes_two_people(seat_of: Any, account: DriverAccount) -> 
     expect(page.get_by_text(WHY)).to_be_visible()
     page.get_by_label("Decision").select_option("APPROVE")
     look(page, "void-5-decide")
-    page.get_by_role("button", name="Look once more").click()
+    turn(page, page.get_by_role("button", name="Look once more"))
     page.get_by_role("button", name="Decide so").click()
     page.wait_for_url("**/done/")
     expect(page.get_by_text("Approved by")).to_be_visible()
@@ -171,8 +170,8 @@ def test_an_item_paid_meanwhile_is_refused_and_shown_as_it_is_now(
     preview(page)
     key = LedgerPosting.objects.get(account=account, category="MISC")
     pay(account, "30.00", {key.reference_id: "30.00"})
-    page.get_by_role("button", name="Take the payment").click()
-    page.wait_for_url("**/work/")
+    turn(page, page.get_by_role("button", name="Take the payment"))
+    expect(page).to_have_url(re.compile("/work/"))
     expect(page.get_by_role("alert").last).to_contain_text("20.00 open; 50.00 cannot be allocated")
     look(page, "pay-5-meanwhile")
     expect(page.locator("tr[data-item]").filter(has_text="KEY")).to_contain_text("20.00")

@@ -1,7 +1,8 @@
 """Clerks at work all at once: threads with connections of their own, on a few accounts that everybody wants.
 
-Run as a process on a prepared database: `python -m tests.ledger.bank_clients '{"name": "1", ...}'`; prints what
-happened as one JSON object. `locked: false` takes the accounts' locks away, to see whether anybody notices.
+Run as a process on a prepared database: `python -m tests.ledger.bank_clients '{"name": "1", ...}'`; prints "ready",
+waits for a line, and in the end prints what happened as one JSON object. `locked: false` takes the accounts' locks
+away, to see whether anybody notices.
 """
 
 import json
@@ -51,11 +52,11 @@ class Clerk(threading.Thread):
     """One client: does so many things, unless time is up before, and remembers what went wrong."""
 
     def __init__(
-        self, name: str, *, accounts: list[Any], actor: Any, operations: int, start: float, until: float
+        self, name: str, *, accounts: list[Any], actor: Any, operations: int, patience: float
     ) -> None:
         super().__init__()
         self.clerk, self.accounts, self.actor = name, accounts, actor
-        self.operations, self.start_at, self.until = operations, start, until
+        self.operations, self.patience = operations, patience
         self.random = random.Random(name)
         self.done: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
@@ -66,9 +67,9 @@ class Clerk(threading.Thread):
         from batconnect.common.errors import BatConnectError
 
         names, weights = list(DEEDS), list(DEEDS.values())
-        time.sleep(max(0, self.start_at - time.time()))
+        until = time.monotonic() + self.patience
         try:
-            while self.done.total() < self.operations and time.time() < self.until:
+            while self.done.total() < self.operations and time.monotonic() < until:
                 (deed,) = self.random.choices(names, weights)
                 try:
                     getattr(self, deed)(self.random.choice(self.accounts))
@@ -155,6 +156,12 @@ def take_the_locks_away() -> None:
         vars(module)["lock_accounts"] = lambda account_ids: None
 
 
+def wait_for_the_others() -> None:
+    """Say that this process is up, and return when it is told to begin: all begin together, however slow they are."""
+    print("ready", flush=True)
+    sys.stdin.readline()
+
+
 def main(name: str, clerks: int, locked: bool, **limits: Any) -> dict[str, Any]:
     from batconnect.common.audit import system_user
     from ledger.models import DriverAccount
@@ -164,6 +171,7 @@ def main(name: str, clerks: int, locked: bool, **limits: Any) -> dict[str, Any]:
     accounts, actor = list(DriverAccount.objects.order_by("pk")), system_user()
     at_work = [Clerk(f"{name}/{n}", accounts=accounts, actor=actor, **limits) for n in range(clerks)]
     connection.close()
+    wait_for_the_others()
     for clerk in at_work:
         clerk.start()
     for clerk in at_work:

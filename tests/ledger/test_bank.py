@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from collections import Counter
 from typing import Any
 
@@ -15,49 +14,50 @@ from tests.databases import PROJECT, manage_environment
 
 from .factories import broken_proofs, charge, make_account
 
-PROCESSES, CLERKS, ACCOUNTS = 4, 4, 8
-OPERATIONS = 1_500
+PROCESSES, CLERKS, ACCOUNTS = 2, 8, 8
+OPERATIONS = 800
 SOAKED = 5_000  # by make soak, times as many as it is told
-STARTING = 5  # seconds until every process is up and all begin together
 PATIENCE = 300
 
 pytestmark = pytest.mark.slow
 
 
-def work(url: str, *, operations: int, locked: bool) -> dict[str, Any]:
-    """Let the clerks loose on a database until so much was done; returns what they did and saw, together."""
-    each = -(-operations // (PROCESSES * CLERKS))
-    start = time.time() + STARTING
-    orders = {
-        "clerks": CLERKS,
-        "operations": each,
-        "start": start,
-        "until": start + PATIENCE,
-        "locked": locked,
-    }
+def let_loose(url: str, program: str, orders: dict[str, Any], together: dict[str, Any]) -> dict[str, Any]:
+    """Start the processes, let all begin when all are up, and add what each says in the end to `together`."""
     processes = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.ledger.bank_clients", json.dumps({**orders, "name": str(number)})],
+            [sys.executable, "-m", program, json.dumps({**orders, "name": str(number)})],
             cwd=PROJECT,
             env=manage_environment(url),
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
         for number in range(PROCESSES)
     ]
-    together: dict[str, Any] = {
-        "done": Counter(),
-        "refused": Counter(),
-        "wrong_sums": [],
-        "failures": Counter(),
-    }
+    for process in processes:
+        assert process.stdout is not None
+        if process.stdout.readline() != "ready\n":
+            raise AssertionError(process.communicate(timeout=PATIENCE)[1])
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
     for process in processes:
         output, errors = process.communicate(timeout=PATIENCE + 60)
         assert process.returncode == 0, errors
         for name, value in json.loads(output).items():
             together[name] += value if isinstance(value, list) else Counter(value)
     return together
+
+
+def work(url: str, *, operations: int, locked: bool) -> dict[str, Any]:
+    """Let the clerks loose on a database until so much was done; returns what they did and saw, together."""
+    each = -(-operations // (PROCESSES * CLERKS))
+    orders = {"clerks": CLERKS, "operations": each, "patience": PATIENCE, "locked": locked}
+    seen = {"done": Counter(), "refused": Counter(), "wrong_sums": [], "failures": Counter()}
+    return let_loose(url, "tests.ledger.bank_clients", orders, seen)
 
 
 @pytest.fixture

@@ -1,25 +1,18 @@
 """Sixteen clients move money among eight guarded accounts; and without the locks it would show."""
 
-import json
-import subprocess
-import sys
-import time
 from collections import Counter
 from typing import Any
 
 import pytest
 from django.db import connection
 
-from tests.databases import PROJECT, manage_environment
-
 from .account_stories import moved, opened
 from .factories import broken_proofs
-from .test_bank import deadlocks
+from .test_bank import PROCESSES, deadlocks, let_loose
 
-PROCESSES, CLIENTS, ACCOUNTS = 2, 8, 8
-OPERATIONS = 1_600
-STARTING = 5  # seconds until every process is up and all begin together
-PATIENCE = 300
+CLIENTS, ACCOUNTS = 8, 8  # clients of each process
+OPERATIONS = 800
+SOAKED = 1_600  # by make soak, times as many as it is told
 TOTAL = "400.00"
 
 pytestmark = pytest.mark.slow
@@ -36,39 +29,14 @@ def bank(committing_database: str) -> str:
 
 
 def work(url: str, *, operations: int) -> dict[str, Any]:
-    orders = {
-        "clients": CLIENTS,
-        "operations": operations // (PROCESSES * CLIENTS),
-        "start": time.time() + STARTING,
-        "total": TOTAL,
-    }
-    processes = [
-        subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "tests.ledger.transfer_clients",
-                json.dumps({**orders, "name": str(number)}),
-            ],
-            cwd=PROJECT,
-            env=manage_environment(url),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(PROCESSES)
-    ]
-    together: dict[str, Any] = {"done": Counter(), "refused": Counter(), "wrong": [], "failures": Counter()}
-    for process in processes:
-        output, errors = process.communicate(timeout=PATIENCE)
-        assert process.returncode == 0, errors
-        for name, value in json.loads(output).items():
-            together[name] += value if isinstance(value, list) else Counter(value)
-    return together
+    orders = {"clients": CLIENTS, "operations": operations // (PROCESSES * CLIENTS), "total": TOTAL}
+    seen = {"done": Counter(), "refused": Counter(), "wrong": [], "failures": Counter()}
+    return let_loose(url, "tests.ledger.transfer_clients", orders, seen)
 
 
 def test_sixteen_clients_lose_no_cent_and_overdraw_nothing(bank: str, soak_factor: int) -> None:
-    seen = work(bank, operations=OPERATIONS * soak_factor)
+    operations = OPERATIONS if soak_factor == 1 else SOAKED * soak_factor
+    seen = work(bank, operations=operations)
     assert seen["failures"] == {}
     assert seen["wrong"] == []
     assert seen["done"]["move"] > OPERATIONS / 4 and seen["done"]["read"] > 0, seen
@@ -87,5 +55,5 @@ def test_without_the_locks_it_shows(bank: str) -> None:
         assert source.count(clause) == 1
         cursor.execute(source.replace(clause, ""))
     connection.close()
-    seen = work(bank, operations=OPERATIONS)
+    seen = work(bank, operations=SOAKED)
     assert seen["wrong"], seen

@@ -1,14 +1,13 @@
 """Clients moving money between a few guarded accounts all at once: threads with connections of their own.
 
-Run as a process on a prepared database: `python -m tests.ledger.transfer_clients '{"name": "1", ...}'`; prints what
-happened as one JSON object.
+Run as a process on a prepared database: `python -m tests.ledger.transfer_clients '{"name": "1", ...}'`; prints
+"ready", waits for a line, and in the end prints what happened as one JSON object.
 """
 
 import json
 import random
 import sys
 import threading
-import time
 from collections import Counter
 from datetime import date
 from decimal import Decimal
@@ -16,6 +15,8 @@ from typing import Any
 
 import django
 from django.db import connection, connections
+
+from .bank_clients import wait_for_the_others
 
 DAY = date(2019, 3, 12)
 
@@ -38,12 +39,10 @@ SELECT entry_id, side,
 class Client(threading.Thread):
     """Makes so many transfers, with a look at the sums between them, and remembers what it saw and was told."""
 
-    def __init__(
-        self, name: str, *, accounts: list[Any], actor: Any, total: str, operations: int, start: float
-    ):
+    def __init__(self, name: str, *, accounts: list[Any], actor: Any, total: str, operations: int):
         super().__init__()
         self.accounts, self.actor, self.total = accounts, actor, Decimal(total)
-        self.operations, self.start_at = operations, start
+        self.operations = operations
         self.random = random.Random(name)
         self.done: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
@@ -54,7 +53,6 @@ class Client(threading.Thread):
     def run(self) -> None:
         from batconnect.common.errors import BatConnectError
 
-        time.sleep(max(0, self.start_at - time.time()))
         try:
             for _ in range(self.operations):
                 try:
@@ -111,6 +109,7 @@ def main(name: str, clients: int, **orders: Any) -> dict[str, Any]:
     accounts = list(Account.objects.filter(kind="USER").order_by("pk").values_list("uid", flat=True))
     actor = system_user()
     connection.close()
+    wait_for_the_others()
     at_work = [Client(f"{name}/{n}", accounts=accounts, actor=actor, **orders) for n in range(clients)]
     for client in at_work:
         client.start()

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from recon.models import ReconMatch
 from tests.cases.conftest import desk  # noqa: F401  (the site in a browser)
-from tests.cases.desk import PHONE, Desk, look
+from tests.cases.desk import PHONE, Desk, look, turn
 from tests.factories import make_user
 
 from .conftest import WORK
@@ -41,20 +41,20 @@ def test_a_suggestion_is_accepted_and_a_rest_written_off(desk: Desk, tmp_path: P
     page.goto("/admin/recon/reconlog/")
     look(page, f"recon-exceptions-{size}")
     page.goto(f"/admin/recon/reconjob/{job.pk}/change/")
-    page.get_by_role("link", name="B-77").click()
+    turn(page, page.get_by_role("link", name="B-77"))
     expect(page.get_by_text("Side by side")).to_be_visible()
     look(page, f"recon-exception-{size}")
-    page.get_by_role("link", name="Accept…").click()
+    turn(page, page.get_by_role("link", name="Accept…"))
     look(page, f"recon-accept-{size}")
-    page.get_by_role("button", name="Accept").click()
+    turn(page, page.get_by_role("button", name="Accept"))
     expect(page.get_by_text("Accepted: this is the match.")).to_be_visible()
     look(page, f"recon-match-{size}")
     page.goto(f"/admin/recon/reconjob/{job.pk}/change/")
-    page.get_by_role("link", name="B-91").click()
-    page.get_by_role("link", name="Write off…").click()
+    turn(page, page.get_by_role("link", name="B-91"))
+    turn(page, page.get_by_role("link", name="Write off…"))
     page.get_by_label("Reason").fill("Nobody claims it, and it is small")
     look(page, f"recon-write-off-{size}")
-    page.get_by_role("button", name="Write off").click()
+    turn(page, page.get_by_role("button", name="Write off"))
     expect(page.get_by_text("Written off; its journal entry is in the match.")).to_be_visible()
     look(page, f"recon-written-off-{size}")
     page.goto("/admin/recon/reconjob/start/")

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from recon.sources import tolls
 from tests.cases.conftest import desk  # noqa: F401  (the site in a browser)
-from tests.cases.desk import PHONE, Desk, look
+from tests.cases.desk import PHONE, Desk, look, pick, turn
 from tests.factories import make_user
 from tests.ledger.factories import account_of
 
@@ -59,7 +59,7 @@ def test_tolls_are_loaded_reviewed_moved_and_a_summons_entered(desk: Desk, tmp_p
     page = seat.tab("/admin/recon/agencyfile/upload/")
     look(page, f"tolls-upload-{size}")
     page.locator("input[type=file]").first.set_input_files(path)
-    page.get_by_role("button", name="Load this file").click()
+    turn(page, page.get_by_role("button", name="Load this file"))
     expect(
         page.get_by_text("3 of 4 rows were new; 1 are charged, 2 wait for a person, 1 could not be read.")
     ).to_be_visible()
@@ -72,20 +72,20 @@ def test_tolls_are_loaded_reviewed_moved_and_a_summons_entered(desk: Desk, tmp_p
     page.goto(f"{LIST}{item(f'{mark}2').pk}/change/")
     expect(page.get_by_text("Side by side")).to_be_visible()
     look(page, f"tolls-item-{size}")
-    page.get_by_role("link", name="Accept…").click()
+    turn(page, page.get_by_role("link", name="Accept…"))
     look(page, f"tolls-accept-{size}")
-    page.get_by_role("button", name="Charge it").click()
+    turn(page, page.get_by_role("button", name="Charge it"))
     expect(page.get_by_text(f"Charged: {mark}2 is posted.")).to_be_visible()
     look(page, f"tolls-accepted-{size}")
 
-    page.get_by_role("link", name="Reassign…").click()
+    turn(page, page.get_by_role("link", name="Reassign…"))
     page.get_by_role("searchbox").fill(f"Ben Ode {mark}")
-    page.get_by_role("button", name="Find").click()
+    turn(page, page.get_by_role("button", name="Find"))
     look(page, f"tolls-lease-{size}")
-    page.get_by_role("link", name=ben.number).click()
+    turn(page, page.get_by_role("link", name=ben.number))
     page.get_by_label("Reason").fill("The trip sheet says it was Ben")
     look(page, f"tolls-reassign-{size}")
-    page.get_by_role("button", name="Move the charge").click()
+    turn(page, page.get_by_role("button", name="Move the charge"))
     expect(page.get_by_text(f"Moved: {mark}2 is posted on the other lease.")).to_be_visible()
     look(page, f"tolls-moved-{size}")
     assert charged_on(account_of(ben)) == {f"{mark}2/2": "6.12"}
@@ -93,7 +93,7 @@ def test_tolls_are_loaded_reviewed_moved_and_a_summons_entered(desk: Desk, tmp_p
     page.goto(f"{LIST}{item(f'{mark}7').pk}/accept/")
     look(page, f"tolls-payer-{size}")
     page.get_by_label("Who paid").select_option("FLEET", force=True)
-    page.get_by_role("button", name="Charge it").click()
+    turn(page, page.get_by_role("button", name="Charge it"))
     expect(page.get_by_text(f"Charged: {mark}7 is posted.")).to_be_visible()
     assert charged_on(account_of(ana)) == {f"{mark}1": "6.12", f"{mark}7": "65.00"}
 
@@ -105,23 +105,22 @@ def test_tolls_are_loaded_reviewed_moved_and_a_summons_entered(desk: Desk, tmp_p
     )
     expect(page.get_by_text("Accept 1 toll or ticket?").first).to_be_visible()
     look(page, f"tolls-many-{size}")
-    page.get_by_role("button", name="Accept them").click()
+    turn(page, page.get_by_role("button", name="Accept them"))
     expect(page.get_by_text("1 accepted.")).to_be_visible()
     assert stands(f"{mark}8") == ("POSTED", "OPEN")
 
     page.goto("/admin/cases/case/start/TLC/")
-    page.get_by_role("combobox").press_sequentially(f"T76862{mark}", delay=15)
-    page.locator(".bc-hit").first.click()
+    pick(page, f"T76862{mark}")
     page.get_by_label("Summons number").fill(f"TLC-{mark}1")
     page.get_by_label("Written on").fill("2019-03-05")
     page.get_by_label("Time of day").fill("12:00")
     page.get_by_label("Amount").fill("100.00")
     page.get_by_label("What for").fill("Receipt refused")
     look(page, f"tlc-form-{size}")
-    page.get_by_role("button", name="See whose it is").click()
+    turn(page, page.get_by_role("button", name="See whose it is"))
     expect(page.get_by_text(f"Charge Ana Ruiz {mark} 100.00?").first).to_be_visible()
     look(page, f"tlc-preview-{size}")
-    page.get_by_role("button", name="Enter the summons").click()
+    turn(page, page.get_by_role("button", name="Enter the summons"))
     expect(page.get_by_text(f"TLC TLC-{mark}1 is charged").first).to_be_visible()
     look(page, f"tlc-done-{size}")
     assert stands(f"TLC-{mark}1") == ("POSTED", "OPEN")
