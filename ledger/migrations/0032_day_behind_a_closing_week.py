@@ -10,7 +10,7 @@ def sql(name: str) -> str:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ledger", "0030_reopened_payouts")]
+    dependencies = [("ledger", "0031_drawers_hold_what_they_pay")]
     operations = [
         migrations.RunSQL(
             sql("0032_day_behind_a_closing_week.sql"), sql("0032_day_behind_a_closing_week.reverse.sql")
