@@ -28,6 +28,8 @@ class ReconConfig(AppConfig):
         from leases.demo.parts import register_part
 
         from . import tasks  # noqa: F401  (registers its jobs)
+        from .demo.office import work_the_office
         from .demo.settlements import settle_cards
 
         register_part(settle_cards)
+        register_part(work_the_office)

@@ -97,6 +97,18 @@ def test_a_second_demo_changes_nothing_and_says_so(cloned_database: str, tmp_pat
     states = dict(paid)
     assert (states["SETTLED"], states["item RETURNED"], states["check VOIDED"]) == (1, 2, 1)
     assert states["item PAID"] > 20 and states["check ISSUED"] > 5
+    with psycopg.connect(cloned_database) as reading:
+        office = reading.execute(
+            """
+            SELECT 'case ' || flow || ' ' || status, count(*) FROM bpm_case GROUP BY 1
+            UNION ALL SELECT d.state, count(*)
+              FROM agency_item i JOIN agency_decision d ON d.id = i.decision_id GROUP BY 1
+            """
+        ).fetchall()
+    worked = dict(office)
+    assert (worked["case DLN OPEN"], worked["case DLN CLOSED"], worked["case RPR CLOSED"]) == (1, 1, 1)
+    # Twelve tolls and two summonses fall into trips; a parked cab's, a stranger's and one between trips wait.
+    assert (worked["POSTED"], worked["UNASSIGNED"], worked["REVIEW"]) == (14, 2, 1)
 
     again = run_manage(cloned_database, "demo", "--out", str(out)).stdout
     assert "Everything was there already: nothing was changed." in again
