@@ -25,6 +25,7 @@ from leases.standing import with_status
 from ledger.services.voids import void_posting
 from tests.factories import make_driver, make_lease, make_medallion, make_user, make_vehicle
 from tests.ledger.factories import account_of, broken_proofs, charge, pay
+from tests.ledger.test_application_role import as_application
 
 from .deposit_stories import standing
 
@@ -129,6 +130,18 @@ def test_a_cancellation_says_why_and_belongs_to_a_cancelled_lease(lease):
             Lease.objects.filter(pk=lease.pk).update(**change)
     with pytest.raises(DatabaseError, match="Cannot"), transaction.atomic():
         LeaseCancellation.objects.all().delete()
+
+
+def test_the_applications_role_may_do_all_of_it(lease):
+    with as_application():
+        added = services.add_driver(
+            lease=lease, driver=make_driver(), starts_on=FIRST, ends_on=None, actor=system_user()
+        )
+        services.end_driver(added=added, ends_on=None, reason=WHY, actor=system_user())
+        capped = services.add_cap(
+            lease_type="dov", effective_from=FIRST, weekly_cap=Decimal("1.00"), actor=system_user()
+        )
+        assert cancel(lease).freed and capped.overtaken == []
 
 
 def test_over_http_it_is_told_first_and_done_once(lease):

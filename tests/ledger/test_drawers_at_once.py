@@ -1,5 +1,6 @@
 """The desk at one moment: two closes and a payment, a check that bounces twice, two opening files; one counts."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
@@ -7,17 +8,19 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
 
 from ledger.models import DrawerClose, DrawerMovement, LedgerPosting
 from ledger.services.credits import grant_credit
 from ledger.services.drawers import DrawerClosed, bounce_check
 from ledger.services.errors import DrawerHoldsLess
 from ledger.services.opening_balances import OpeningImported, import_opening_balances
+from ledger.services.statements import pay_dtr
 from ledger.services.voids import AlreadyVoided
 from tests.factories import make_user
 from tests.ledger.desk_stories import MONDAY, WHY, asked, close, float_in, take
 from tests.ledger.factories import broken_proofs, make_account
+from tests.ledger.payout_stories import net_pay
 
 ROUNDS = 5
 
@@ -69,28 +72,46 @@ def test_a_drawer_is_closed_once_and_nothing_falls_between(committing_database: 
 
 
 @pytest.mark.slow
-def test_of_two_refunds_that_the_drawer_can_pay_one_of_one_is_paid(committing_database: str) -> None:
-    """Of two drivers, so nothing but the drawer keeps them apart: 60 and 60 of 100."""
+def test_a_payout_waits_for_the_one_before_and_then_sees_what_it_left(committing_database: str) -> None:
+    """60 of credit paid back and 60 of net pay, of 100: two drivers', and numbered apart, so nothing but the drawer
+    keeps them apart. Whichever is first, the other one begins before it is committed."""
     chief = make_user()
-    for _ in range(ROUNDS):
-        ann, barrier = make_user(), Barrier(2)
-        accounts = (make_account(), make_account())
-        for account in accounts:
-            take(account, "60.00", chief)
+    for dtr, order in zip(
+        net_pay("60.00", "60.00"), (("refund", "net pay"), ("net pay", "refund")), strict=True
+    ):
+        ann, account, barrier = make_user(), make_account(), Barrier(2)
+        take(account, "60.00", chief)
         float_in(ann, "100.00")
 
-        def pay_back(account: Any, ann: Any = ann, barrier: Barrier = barrier) -> str:
-            barrier.wait()
-            try:
+        def pay_out(what: str, ann: Any = ann, account: Any = account, dtr: Any = dtr) -> None:
+            if what == "net pay":
+                pay_dtr(dtr=dtr, on=MONDAY, method="CASH", actor=ann)
+            else:
                 refund = asked("REFUND", account, "60.00", method="CASH")
-                return grant_credit(refund, actor=ann, approved_by=chief, on=MONDAY).kind
+                grant_credit(refund, actor=ann, approved_by=chief, on=MONDAY)
+
+        def first(barrier: Barrier = barrier, what: str = order[0], pay_out: Any = pay_out) -> str:
+            try:
+                with transaction.atomic():
+                    pay_out(what)
+                    barrier.wait()
+                    time.sleep(0.3)
+            finally:
+                connections.close_all()
+            return "paid"
+
+        def second(barrier: Barrier = barrier, what: str = order[1], pay_out: Any = pay_out) -> str:
+            try:
+                barrier.wait()
+                pay_out(what)
             except DrawerHoldsLess as error:
                 return str(error.details["holds"])
             finally:
                 connections.close_all()
+            return "paid"
 
         with ThreadPoolExecutor(2) as pool:
-            assert sorted(pool.map(pay_back, accounts)) == ["40.00", "REFUND"]
+            assert [each.result() for each in (pool.submit(first), pool.submit(second))] == ["paid", "40.00"]
     assert broken_proofs() == []
 
 
