@@ -23,7 +23,7 @@ from misc_expenses.services import create_misc_expense
 from recon.models import CurbSettlement, ReconLog
 from tests.ledger import batch_stories, journal_stories
 from tests.ledger.desk_stories import take
-from tests.ledger.factories import drive, make_account, run
+from tests.ledger.factories import SUNDAY, drive, make_account, run
 from tests.ledger.payout_stories import MONDAY, approved, paid_by
 from tests.ledger.trip_files import load, trip
 from tests.recon.agency import stories as agency
@@ -63,6 +63,9 @@ class Existing:
 
     def _step_id(self) -> str:
         return "MISCEXP-001"
+
+    def _week(self) -> str:
+        return str(SUNDAY)
 
     def _loan(self) -> str:
         return repayment_stories.lend().number

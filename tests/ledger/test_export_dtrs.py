@@ -112,5 +112,5 @@ def test_a_file_that_cannot_be_replaced_is_told_and_leaves_no_part(
 
 @pytest.mark.parametrize("arguments", [["--workers", "0"], ["--workers", "x"], ["--workers", "65"]])
 def test_a_wrong_number_of_processes_is_refused(arguments: list[str], tmp_path: Path):
-    with pytest.raises(CommandError, match="number of processes from 1 to 64"):
+    with pytest.raises(CommandError, match="number of workers from 1 to 64"):
         export("--out", str(tmp_path), *arguments)

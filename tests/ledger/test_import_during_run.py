@@ -78,8 +78,9 @@ def test_what_is_posted_while_its_week_closes_gets_the_first_open_day(committing
 
 def _until_somebody_waits() -> None:
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    for _ in range(200):
+    for _ in range(400):
         with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_stat_clear_snapshot()")  # a transaction looks once otherwise
             cursor.execute(waiting)
             if cursor.fetchone()[0]:
                 return
