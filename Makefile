@@ -49,7 +49,7 @@ lint: $(VENV)/.dev ## style, templates, types, and which module may import which
 	@$(BIN)/djlint templates --lint --quiet
 	@$(BIN)/djlint templates --check --quiet
 	$(call heading,mypy: types)
-	@$(DEVELOPMENT) $(BIN)/mypy .
+	@$(DEVELOPMENT) DATABASE_URL=postgres:///unused $(BIN)/mypy .
 	$(call heading,import-linter: layers)
 	@$(BIN)/lint-imports
 
@@ -81,11 +81,11 @@ lock: $(VENV)/.dev ## pin the newest versions that requirements*.in allow
 	@PATH="$(CURDIR)/$(BIN):$$PATH" uv $(LOCK) --upgrade requirements.in -o requirements.txt
 	@PATH="$(CURDIR)/$(BIN):$$PATH" uv $(LOCK) --upgrade requirements-dev.in -o requirements-dev.txt
 
-stop: ## stop the embedded database
-	@test ! -x $(BIN)/python || $(BIN)/python -m batconnect.embedded stop
+stop: ## stop the embedded database, and that of the tests
+	@test ! -x $(BIN)/python || { $(BIN)/python -m tests.server stop; $(BIN)/python -m batconnect.embedded stop; }
 
 clean: ## remove all that was made here: environment, caches, and the development database with its data
-	@test ! -f $(VENV)/.runtime || $(BIN)/python -m batconnect.embedded destroy
+	@test ! -f $(VENV)/.runtime || { $(BIN)/python -m tests.server destroy; $(BIN)/python -m batconnect.embedded destroy; }
 	@rm -rf $(VENV) .local staticfiles .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from batconnect.embedded import Cluster
 from batconnect.embedded_host import major_version
+from tests.server import SETTINGS
 
 OLDEST = 15
 
@@ -40,7 +41,7 @@ def main(arguments: list[str]) -> int:
         return 1
     home = Path(tempfile.mkdtemp(prefix="batconnect-system-postgres-"))
     home.chmod(0o711)  # as root, the server runs as another account, which must get in
-    cluster = Cluster(home, bin_dir=found)
+    cluster = Cluster(home, bin_dir=found, settings=SETTINGS)
     try:
         sys.stdout.write(f"PostgreSQL {major_version(found)} from {found}\n")
         sys.stdout.flush()

@@ -153,7 +153,7 @@ def main() -> int:
     """Make the database, then look at a clone of it as Django sees it; the exit code says whether all is well."""
     from django.conf import settings
 
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "batconnect.settings")
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
     server_url, name = settings.DATABASE_URL, f"looked_at_{uuid.uuid4().hex[:10]}"
     url = make_clone(server_url, name)
     try:

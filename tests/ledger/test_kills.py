@@ -9,7 +9,8 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -45,8 +46,10 @@ PHASES = {
     "the week is closed": "ledger_calendar_lock",
     "the lock is given back": "pg_advisory_unlock",
 }
-WEEKS = len(PHASES)  # each phase dies in one way; in every way when it is soaked
-SHORTLY = 2  # the ordinary run of the tests dies at every other phase
+DEATHS = len(PHASES)  # each phase dies in one way; in every way when it is soaked
+SHORTLY = (
+    3  # deaths of one week in the ordinary run of the tests; when it is soaked each has a week of its own
+)
 
 pytestmark = pytest.mark.slow
 
@@ -90,6 +93,19 @@ def point_of(outcome: Outcome, number: int) -> Point:
     return Point(names[place], names[: place + 1].count(names[place]), when=way)
 
 
+def points_of(outcome: Outcome, numbers: Iterable[int]) -> list[Point]:
+    """Points of a run that went well, in its order, for one run after the other: what is done is not done again.
+
+    So the first is met where it was, and each of the others the first time that its statement comes.
+    """
+    chosen = [point_of(outcome, number) for number in numbers]
+    names = [name for name, _ in outcome.statements]
+    chosen.sort(
+        key=lambda point: [n for n, name in enumerate(names) if name == point.statement][point.occurrence - 1]
+    )
+    return [chosen[0], *(replace(point, occurrence=1) for point in chosen[1:])]
+
+
 def story(number: int, point: Point, outcome: Outcome, then: Outcome) -> str:
     """What was killed and what came of it, for a failure's message."""
     statement = dict(outcome.statements)[point.statement]
@@ -99,7 +115,8 @@ def story(number: int, point: Point, outcome: Outcome, then: Outcome) -> str:
 def test_the_weekly_run_killed_at_any_statement_ends_as_if_nothing_had_happened(
     cloned_database: str, soak_factor: int
 ) -> None:
-    weeks = WEEKS * min(soak_factor, 3)
+    deaths = DEATHS * min(soak_factor, 3)
+    weeks = deaths // SHORTLY if soak_factor == 1 else deaths
     with Sacrifices(manage_environment(cloned_database), cwd=PROJECT) as sacrifices:
         done = sacrifices.run(cloned_database, "seed", str(weeks))
         assert done.code == 0, done.output
@@ -108,37 +125,32 @@ def test_the_weekly_run_killed_at_any_statement_ends_as_if_nothing_had_happened(
                 sacrifices.run(calm, "run_week", "--week", week(n), "--workers", "1") for n in range(weeks)
             ]
             assert {outcome.code for outcome in calm_runs} == {0}
-            killed = 0
-            told = range(0, weeks, SHORTLY if soak_factor == 1 else 1)
             for n, calm_run in enumerate(calm_runs):
-                command = ("run_week", "--week", week(n), "--workers", "12"[n // SHORTLY % 2])
-                if n not in told:
-                    assert sacrifices.run(cloned_database, *command).code == 0
-                    continue
-                point = point_of(calm_run, n)
-                outcome = sacrifices.run(cloned_database, *command, at=point)
-                killed += outcome.killed
-                assert outcome.killed or outcome.code == 0, story(n, point, calm_run, outcome)
-                wait_until_alone(cloned_database)
+                command = ("run_week", "--week", week(n), "--workers", "12"[n % 2])
+                for point in points_of(calm_run, range(n, deaths, weeks)):
+                    outcome = sacrifices.run(cloned_database, *command, at=point)
+                    assert outcome.killed, story(n, point, calm_run, outcome)
+                    wait_until_alone(cloned_database)
                 proofs = sacrifices.run(cloned_database, "verify_ledger")
                 assert proofs.code == 0, story(n, point, calm_run, proofs)
                 again = sacrifices.run(cloned_database, *command)
                 assert again.code == 0, story(n, point, calm_run, again)
-            assert killed == len(told)
             assert everything(cloned_database) == everything(calm)
 
 
-def test_the_database_server_killed_in_a_weekly_run_loses_nothing(own_cluster: Cluster) -> None:
-    url = own_cluster.url
+def test_the_database_server_killed_in_a_weekly_run_loses_nothing(
+    own_cluster: Cluster, soak_factor: int
+) -> None:
+    url, weeks, apart = own_cluster.url, *((3, 6) if soak_factor == 1 else (5, 3))
     with Sacrifices(manage_environment(url), cwd=PROJECT) as sacrifices:
-        done = sacrifices.run(url, "seed", "5")
+        done = sacrifices.run(url, "seed", str(weeks))
         assert done.code == 0, done.output
         with copied(url) as calm:
-            calm_runs = [sacrifices.run(calm, "run_week", "--week", week(n)) for n in range(5)]
+            calm_runs = [sacrifices.run(calm, "run_week", "--week", week(n)) for n in range(weeks)]
             assert {outcome.code for outcome in calm_runs} == {0}
             expected = everything(calm)
         for n, calm_run in enumerate(calm_runs):
-            command, point = ("run_week", "--week", week(n)), point_of(calm_run, 3 * n + 1)
+            command, point = ("run_week", "--week", week(n)), point_of(calm_run, apart * n + 1)
             outcome = sacrifices.run(url, *command, at=point, deed="kill_server", where=str(own_cluster.home))
             assert outcome.code == 1, "it ends by itself when its server is gone"
             assert "OperationalError" in outcome.output
@@ -182,7 +194,7 @@ def test_of_two_runs_at_once_one_works_and_the_other_is_refused(cloned_database:
 
 
 def test_an_import_killed_at_any_statement_writes_nothing_and_is_simply_run_again(
-    cloned_database: str, tmp_path: Path
+    cloned_database: str, tmp_path: Path, soak_factor: int
 ) -> None:
     url, file = cloned_database, tmp_path / "trips.csv"
     rows = [
@@ -206,7 +218,9 @@ def test_an_import_killed_at_any_statement_writes_nothing_and_is_simply_run_agai
             before, expected = everything(url), everything(calm)
         assert len(expected["trips"]) == 45
         assert len(expected["parked"]) == 15
-        places = range(0, len(calm_run.statements), max(1, len(calm_run.statements) // 25))
+        places = range(
+            0, len(calm_run.statements), max(1, len(calm_run.statements) // (12 if soak_factor == 1 else 25))
+        )
         names = [name for name, _ in calm_run.statements]
         for n, place in enumerate(places):
             point = Point(names[place], names[: place + 1].count(names[place]), when=WHEN[n % 3])
