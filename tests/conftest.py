@@ -2,9 +2,11 @@
 
 Ordinary tests use pytest-django's `db`: one migrated database per process, and a transaction per test that is
 rolled back. Tests that must commit use a database of their own: `cloned_database`, `module_database`,
-`committing_database`; tests that kill the server use `own_cluster`.
+`committing_database`; tests that kill the server use `own_cluster`. All others are on the tests' own server
+(`tests/server.py`), which forgets when the machine goes down and never vacuums or analyzes by itself.
 """
 
+import itertools
 import os
 import shutil
 import uuid
@@ -50,9 +52,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Refuse tests that would clean up by TRUNCATE: the ledger's tables refuse that, as they should.
 
-    The slow ones come first: begun last, they would leave the other worker idle at the end.
+    And deal out the slow ones, for workers that begin with them end together.
     """
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    items[:] = _dealt_out(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
     flushing = [item.nodeid for item in items if _flushes(item)]
     if flushing:
         raise pytest.UsageError(
@@ -74,6 +76,27 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def _is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
+
+
+def _dealt_out(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """The tests in equal parts as pytest-xdist cuts them, each with its share of the slow modules at its head.
+
+    Begun last, a slow test leaves the other workers idle at the end; and a worker that has all of them cannot give
+    away what it is at. A module's slow tests stay together: they share what takes long to make.
+    """
+    slow: dict[Path, list[pytest.Item]] = {}
+    quick = [item for item in items if item.get_closest_marker("slow") is None]
+    for item in items:
+        if item.get_closest_marker("slow") is not None:
+            slow.setdefault(item.path, []).append(item)
+    shares = [list(itertools.chain(*list(slow.values())[number::workers])) for number in range(workers)]
+    dealt: list[pytest.Item] = []
+    for number, share in enumerate(shares):
+        size = (len(items) - len(dealt)) // (workers - number)
+        filling = max(0, size - len(share))
+        dealt += [*share, *quick[:filling]]
+        del quick[:filling]
+    return [*dealt, *quick]
 
 
 def _flushes(item: pytest.Item) -> bool:
