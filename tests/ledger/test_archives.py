@@ -300,7 +300,13 @@ def test_it_is_not_archived(url: str, story: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "story", [story for story, facts in REFUSED.items() if facts[2] and facts[1] == JANUARY]
+    "story",
+    [
+        # The same look at the month refuses both; two of the obstacles are enough to know that it is taken.
+        pytest.param(story, marks=() if story in ("a run at work", "trips not settled") else pytest.mark.thorough)
+        for story, facts in REFUSED.items()
+        if facts[2] and facts[1] == JANUARY
+    ],
 )
 def test_it_was_archived_and_is_not_dropped(url: str, story: str) -> None:
     kind, month, deed, said = REFUSED[story]
