@@ -303,7 +303,9 @@ def test_it_is_not_archived(url: str, story: str) -> None:
     "story",
     [
         # The same look at the month refuses both; two of the obstacles are enough to know that it is taken.
-        pytest.param(story, marks=() if story in ("a run at work", "trips not settled") else pytest.mark.thorough)
+        pytest.param(
+            story, marks=() if story in ("a run at work", "trips not settled") else pytest.mark.thorough
+        )
         for story, facts in REFUSED.items()
         if facts[2] and facts[1] == JANUARY
     ],
