@@ -107,7 +107,7 @@ def test_a_second_demo_changes_nothing_and_says_so(cloned_database: str, tmp_pat
         ).fetchall()
     worked = dict(office)
     assert (worked["case DLN OPEN"], worked["case DLN CLOSED"], worked["case RPR CLOSED"]) == (1, 1, 1)
-    # Twelve tolls and two summonses fall into trips; a parked cab's, a stranger's and one between trips wait.
+    # Twelve tolls and two summonses have their driver; a parked cab's, a stranger's and one that is paid already wait.
     assert (worked["POSTED"], worked["UNASSIGNED"], worked["REVIEW"]) == (14, 2, 1)
 
     again = run_manage(cloned_database, "demo", "--out", str(out)).stdout
