@@ -27,4 +27,5 @@ AGENCY_IMPORT = 7305110248  # tolls and tickets come in, by file or by hand
 PAYOUT_FILE = 7305110252  # one ACH file is named at a time
 PAYOUT_RETURNS = 7305110253  # one file of returns is taken in at a time
 CHECKBOOK = 7305110254  # one run of check numbers is begun at a time
+LEASE_CAPS = 7305110256  # one cap is written at a time
 OPENING_BALANCES = 7305110255  # one file of opening balances is imported at a time

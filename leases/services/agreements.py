@@ -28,9 +28,10 @@ from leases.models import (
 from ledger.services import accounts
 
 from . import assignments, caps
+from .amounts import checked_size
 from .billing import begun, locked_lease, posted_past, rebill
 from .deposits.terms import DepositTerms, agree_deposit
-from .saving import checked_size, facts, save_as
+from .saving import facts, save_as
 
 
 class FeeMissing(BatConnectError):

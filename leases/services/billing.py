@@ -74,9 +74,8 @@ class Effect:
     scheduled: list[Line] = field(default_factory=list)
     cancellation_fee: Decimal = ZERO
     waived: bool = False
-    deposit_cancelled: Decimal = (
-        ZERO  # of a lease cancelled before it began: what was agreed and is not charged
-    )
+    # Of a lease that was cancelled before it began: what was agreed as its deposit and is not charged.
+    deposit_cancelled: Decimal = ZERO
     freed: bool = False  # the vehicle that was to come onto the medallion with it does not
 
 

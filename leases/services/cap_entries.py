@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from django.db import connection, transaction
 
-from batconnect.common import audit
+from batconnect.common import audit, locks
 from batconnect.common.errors import BatConnectError, ConflictingState
 from batconnect.common.models import User
 from batconnect.common.money import parse_amount
@@ -18,8 +18,9 @@ from leases.models import LeaseCap, LeaseType, Vehicle
 from leases.term_models import RULE
 
 from .agreements import check_near
+from .amounts import checked_size
 from .caps import kind_told
-from .saving import checked_size, facts, save_as
+from .saving import facts, save_as
 
 MOST_TOLD = 100
 LONGEST_RULE = 40
@@ -212,7 +213,7 @@ def _hold_open(*days: date) -> None:
     """Raises CapOfClosedWeeks; no week closes before the transaction ends. One cap is written at a time."""
     check_near(*days)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('lease_cap', 0))")
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [locks.LEASE_CAPS])
         cursor.execute("SELECT ledger_hold_calendar()")
     through = _closed_through()
     if through is not None and min(days) <= through:

@@ -16,8 +16,9 @@ from ledger.services.obligations import create_obligation
 from ledger.services.reasons import checked_reason
 
 from .agreements import check_new_end, set_end
+from .amounts import checked_size
 from .billing import Effect, begun, completed, locked_lease, posting_line, rebill
-from .saving import checked_size, facts
+from .saving import facts
 
 
 class NotEarly(ConflictingState):

@@ -46,9 +46,8 @@ from .posting_parts import link, payment_type
 from .search import AccountSearchAdmin
 
 LARGEST_UPLOAD = 200 * 1024 * 1024
-AT_ONCE = (
-    16 * 1024 * 1024
-)  # some 130,000 trips: a larger file is loaded by a worker, and nobody waits for the page
+# Some 130,000 trips: a larger file is loaded by a worker, and nobody waits for the page.
+AT_ONCE = 16 * 1024 * 1024
 SHOWN_PARKED = 50
 REJECT_FILES = {"xlsx": "excel", "csv": "csv"}
 TRIPS = "curb"  # the source of trips; other sources are packs

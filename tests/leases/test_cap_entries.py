@@ -16,7 +16,7 @@ from batconnect.common.models import AuditEntry
 from leases import services
 from leases.models import LeaseCap
 from leases.services import agreements, cap_entries
-from leases.services.saving import AmountTooLarge
+from leases.services.amounts import AmountTooLarge
 from tests.factories import make_lease, make_user, make_vehicle
 from tests.ledger.factories import SATURDAY, SUNDAY, account_of, balance, broken_proofs, run
 

@@ -13,6 +13,7 @@ from batconnect.common.models import AuditEntry
 from leases import services
 from leases.deposit_models import LeaseDeposit
 from leases.models import Lease, LeaseInstallment
+from leases.services.amounts import AmountTooLarge
 from leases.services.deposits import (
     DepositTerms,
     change_deposit,
@@ -41,7 +42,6 @@ from leases.services.deposits.terms import (
     NoPartLeft,
     NotCollecting,
 )
-from leases.services.saving import AmountTooLarge
 from ledger.models import EntryLine, LedgerPosting
 from ledger.services import voids, weekly_close
 from ledger.services.errors import Refused

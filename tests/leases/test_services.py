@@ -14,7 +14,7 @@ from leases import services
 from leases.installments import LeaseInstallments
 from leases.models import Lease, LeaseFee, VehicleAssignment
 from leases.services import agreements, assignments, billing, drivers, terms
-from leases.services.saving import AmountTooLarge
+from leases.services.amounts import AmountTooLarge
 from ledger.models import DriverAccount
 from tests.factories import (
     cancelled_before,

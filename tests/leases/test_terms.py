@@ -20,7 +20,7 @@ from leases.finding import lease_carrying
 from leases.installments import LeaseInstallments
 from leases.models import Lease, LeaseInstallment, LeaseTermination
 from leases.services import agreements, assignments, billing, endings, terms
-from leases.services.saving import AmountTooLarge
+from leases.services.amounts import AmountTooLarge
 from ledger.models import DTR, LedgerPosting
 from ledger.services import voids
 from ledger.services.reasons import ReasonLength

@@ -17,7 +17,7 @@ from batconnect.common.transactions import money_transaction
 from leases import schedule
 from leases.deposit_models import MOST_PARTS, DepositPart, DepositStatus, LeaseDeposit, Row
 from leases.models import Lease
-from leases.services.saving import checked_size
+from leases.services.amounts import checked_size
 from ledger.services.accounts import lock_account, open_account
 
 
